@@ -1,0 +1,26 @@
+"""What every test shares: a clean environment, and the recordings of real traffic."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CAPTURES = Path(__file__).resolve().parents[1].parent / "shared" / "captures"
+FOREIGN_VARIABLES = ("OPENROUTER_", "OPENAI_", "LANGSMITH", "LANGCHAIN")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, address or tracing switch of the machine reaches a test."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN_VARIABLES)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def captures() -> list[dict[str, Any]]:
+    """Every recording, with its file's stem under ``name``. Read-only: all tests share it."""
+    if not CAPTURES.is_dir():
+        pytest.skip("the recordings (../shared/captures) are not here")
+    return [{"name": path.stem, **json.loads(path.read_bytes())} for path in sorted(CAPTURES.glob("*.json"))]
