@@ -1,0 +1,80 @@
+"""The codec for ``reasoning_details``: streamed fragments become whole items, whole items are replayed unchanged.
+
+A provider signs or encrypts its reasoning and checks it again in the next turn, so an item must come back exactly as it
+would have arrived unstreamed: same order, same keys, nothing joined that was not a fragment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# What grows fragment by fragment; an item of any other type is whole and never joined.
+_GROWING = {"reasoning.text": "text", "reasoning.summary": "summary"}
+
+
+class ReasoningDetails:
+    """Folds streamed ``reasoning_details`` fragments into whole items.
+
+    Fragments are joined by (``type``, ``index``), since a summary and an encrypted item may share one index. A text that
+    already has its signature is finished: text that follows under the same index opens a new item. (Recordings:
+    ``pydantic_ai.test_openrouter_streaming_reasoning``, ``rig.streaming_tools-stream_encrypted_reasoning_*``.)
+    """
+
+    __slots__ = ("_items", "_pieces")
+
+    def __init__(self) -> None:
+        self._items: list[dict[str, Any]] = []
+        self._pieces: list[list[str]] = []  # the growing text of each item, joined only when asked for
+
+    def add(self, fragments: Iterable[Any]) -> None:
+        """Fold in what one chunk brought; anything that is no object is left out."""
+        for fragment in fragments:
+            if isinstance(fragment, dict):
+                place = self._find(fragment)
+                if place is None:
+                    self._items.append({})
+                    self._pieces.append([])
+                self._join(-1 if place is None else place, fragment)
+
+    def whole(self) -> list[dict[str, Any]]:
+        """The items so far, in the order of their first fragments; fresh dicts."""
+        return [_closed(item, pieces) for item, pieces in zip(self._items, self._pieces, strict=True)]
+
+    def _find(self, fragment: Mapping[str, Any]) -> int | None:
+        """Where the unfinished item stands that a fragment continues; None when it opens one of its own."""
+        kind, index = fragment.get("type"), fragment.get("index")
+        grows = _GROWING.get(kind) if isinstance(kind, str) else None
+        if grows is None:
+            return None
+        for place in range(len(self._items) - 1, -1, -1):
+            item = self._items[place]
+            if item.get("type") == kind and item.get("index") == index:
+                return None if _finished(item, fragment, grows) else place
+            if index is None:  # without an index only the item just before can be meant
+                return None
+        return None
+
+    def _join(self, place: int, fragment: Mapping[str, Any]) -> None:
+        item, grows = self._items[place], _GROWING.get(str(fragment.get("type")))
+        for key, value in fragment.items():
+            if key == grows and isinstance(value, str):
+                self._pieces[place].append(value)
+                item.setdefault(key, value)
+            elif key not in item or (value is not None and item[key] in (None, "")):
+                item[key] = value
+
+
+def _finished(item: Mapping[str, Any], fragment: Mapping[str, Any], grows: str) -> bool:
+    other = item.get("id") and fragment.get("id") and item["id"] != fragment["id"]
+    return bool(other or (item.get("signature") and fragment.get(grows)))
+
+
+def _closed(item: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
+    return {**item, _GROWING[item["type"]]: "".join(pieces)} if pieces else dict(item)
+
+
+def details_text(items: Iterable[Any]) -> str:
+    """The readable text of ``reasoning_details`` items or fragments; opaque items have none."""
+    texts = (item.get("text") or item.get("summary") for item in items if isinstance(item, Mapping))
+    return "".join(text for text in texts if isinstance(text, str))

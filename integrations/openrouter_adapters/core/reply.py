@@ -1,0 +1,176 @@
+"""`Reply`: one finished answer as a frozen value, read tolerantly from a JSON body.
+
+The same reader serves unstreamed bodies and the bodies that `core.stream` puts together from chunks, so that both ways
+give the same answer. A field that was not on the wire is None or empty; nothing here raises because of a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from openrouter_adapters.core.catalog import same_model
+from openrouter_adapters.core.reasoning import details_text
+from openrouter_adapters.core.tool_calls import ToolCall, read_calls
+from openrouter_adapters.core.usage import Usage
+from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, known, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One finished answer of ``/chat/completions``, or as much of it as had arrived before a failure.
+
+    Attributes:
+        text: the visible text; "" when there is none.
+        reasoning: the readable reasoning; "" when there is none.
+        reasoning_details: whole items as on the wire, to be replayed unchanged; None when the wire had no such key.
+        tool_calls: function calls in order, cut-off ones included (their ``args`` is None).
+        images: generated images, ``{"type": "image_url", "image_url": {"url": ...}}`` each.
+        audio: generated audio (``id, data, transcript, expires_at``); None when there is none.
+        annotations: citations and parsed files as on the wire.
+        citations: addresses in the body's own ``citations`` list, where a provider sends one.
+        refusal: the refusal's text; None when the model did not refuse.
+        finish_reason: normalised reason; None when the wire gave none.
+        native_finish_reason: the provider's own word for it.
+        logprobs: OpenAI's shape (``content``: one item per token); None when not asked for.
+        usage: token counts and cost; None when not reported.
+        model: the model that answered.
+        provider: the upstream that answered (a display name).
+        id: the generation id.
+        created: Unix seconds.
+        service_tier: as on the wire.
+        system_fingerprint: as on the wire.
+        openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
+        body: the whole JSON body (for a stream: the body the same answer gives unstreamed).
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    reasoning_details: list[dict[str, Any]] | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    images: list[dict[str, Any]] = field(default_factory=list)
+    audio: dict[str, Any] | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    citations: list[str] = field(default_factory=list)
+    refusal: str | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: dict[str, Any] | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    provider: str | None = None
+    id: str | None = None
+    created: int | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    openrouter_metadata: dict[str, Any] | None = None
+    body: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any], choice: int = 0) -> Reply:
+        """Read the answer out of a JSON body.
+
+        Args:
+            body: a ``chat.completion`` object.
+            choice: which of ``choices`` (by place); OpenRouter sends one.
+        """
+        choices = dicts_of(body.get("choices"))
+        picked = choices[choice] if choice < len(choices) else {}
+        message = dict_of(picked.get("message"))
+        details = message.get("reasoning_details")
+        details = dicts_of(details) if isinstance(details, list) else None
+        return cls(
+            text=content_text(message.get("content")),
+            reasoning=_reasoning(message, details),
+            reasoning_details=details,
+            tool_calls=read_calls(message.get("tool_calls"), text_of(body.get("id"))),
+            images=dicts_of(message.get("images")),
+            audio=dict_of(message.get("audio")) or None,
+            annotations=dicts_of(message.get("annotations")),
+            citations=[link for link in _list(body.get("citations")) if isinstance(link, str)],
+            refusal=text_of(message.get("refusal")),
+            finish_reason=text_of(picked.get("finish_reason")),
+            native_finish_reason=text_of(picked.get("native_finish_reason")),
+            logprobs=dict_of(picked.get("logprobs")) or None,
+            usage=Usage.from_wire(body.get("usage")),
+            model=text_of(body.get("model")),
+            provider=text_of(body.get("provider")),
+            id=text_of(body.get("id")),
+            created=int_of(body.get("created")),
+            service_tier=text_of(body.get("service_tier")),
+            system_fingerprint=text_of(body.get("system_fingerprint")),
+            openrouter_metadata=dict_of(body.get("openrouter_metadata")) or None,
+            body=dict_of(body),
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no piece of an answer has arrived: no text, reasoning, tool call, image, audio or refusal."""
+        return not (
+            self.text
+            or self.reasoning
+            or self.reasoning_details
+            or self.tool_calls
+            or self.images
+            or self.audio
+            or self.refusal
+        )
+
+    def metadata(self, asked: Sequence[str] = ()) -> dict[str, Any]:
+        """What both adapters show beside the answer, under the same names; absent things are absent.
+
+        Args:
+            asked: the models of the request in order: ``model``, then ``models``.
+
+        Returns:
+            ``requested_model``, ``fallback_used``, ``provider``, ``finish_reason``, ``native_finish_reason``, ``id``,
+            ``created``, ``service_tier``, ``system_fingerprint``, ``cost`` (float, USD), ``cost_details``, ``is_byok``,
+            ``total_cost`` (float, USD), ``server_tool_use``, ``openrouter_metadata``, ``citations``. The served model
+            is ``self.model``: each framework has a word of its own for it.
+        """
+        return known(
+            requested_model=asked[0] if asked else None,
+            fallback_used=fallback_used(asked, self.model),
+            provider=self.provider,
+            finish_reason=self.finish_reason,
+            native_finish_reason=self.native_finish_reason,
+            id=self.id,
+            created=self.created,
+            service_tier=self.service_tier,
+            system_fingerprint=self.system_fingerprint,
+            **(self.usage.metadata() if self.usage else {}),
+            openrouter_metadata=self.openrouter_metadata,
+            citations=self.citations or None,
+        )
+
+
+def content_text(content: Any) -> str:
+    """The text of a message's ``content``: a string, or the text parts of a list."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in dicts_of(content) if isinstance(part.get("text"), str))
+
+
+def fallback_used(asked: Sequence[str], served: str | None) -> bool | None:
+    """Whether another model than the first asked for answered; None when it cannot be told.
+
+    Dated slugs do not count as another model (``claude-haiku-4.5`` answers as ``claude-4.5-haiku-20251001``), and a
+    router, preset or alias in first place may have served anything.
+    """
+    if not asked or not served:
+        return None
+    first = same_model(asked[0], served)
+    if first is not False:
+        return None if first is None else False
+    return True if any(same_model(other, served) for other in asked[1:]) else None
+
+
+def _reasoning(message: Mapping[str, Any], details: list[dict[str, Any]] | None) -> str:
+    """The readable reasoning: the wire sends it twice, as ``reasoning`` and in the details; it is shown once."""
+    plain = text_of(message.get("reasoning")) or text_of(message.get("reasoning_content"))
+    return plain or details_text(details or ())
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

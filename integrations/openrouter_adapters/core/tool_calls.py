@@ -1,0 +1,187 @@
+"""Function calls: read from a whole answer, or put together from the pieces of a stream.
+
+Providers number, name and cut the pieces in many ways (missing, repeated or reused ``index``; ``id`` late, repeated or
+never; whole calls in one piece; the whole call again in a second finish chunk). Whatever they do, the calls that come
+out are the ones that the same answer gives unstreamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a function tool.
+
+    Attributes:
+        id: as on the wire, opaque (Gemini's signatures are bound to it); made up only where the wire gave none, or one
+            that another call of the same answer has already.
+        name: the function's name.
+        arguments: the JSON text as on the wire, to be replayed as it is; "" when the wire gave none.
+        args: the parsed arguments; {} where the model gave none, None when cut off or no JSON object.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    args: dict[str, Any] | None
+
+    @classmethod
+    def from_wire(cls, call: Mapping[str, Any]) -> ToolCall:
+        """Read one item of ``message.tool_calls``."""
+        function = dict_of(call.get("function"))
+        arguments = _json_text(function.get("arguments"))
+        return cls(text_of(call.get("id")) or "", text_of(function.get("name")) or "", arguments, parse_args(arguments))
+
+    def to_wire(self) -> dict[str, Any]:
+        """The item for the next request: the original JSON text, since providers cache by it."""
+        function = {"name": self.name, "arguments": self.arguments or "{}"}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+def read_calls(calls: Any, generation_id: str | None) -> tuple[ToolCall, ...]:
+    """The calls of a whole answer, each with an id of its own.
+
+    Args:
+        calls: ``message.tool_calls`` as on the wire.
+        generation_id: the answer's id; made-up call ids are derived from it, so that they do not repeat over a
+            conversation.
+    """
+    seen: set[str] = set()
+    made: list[ToolCall] = []
+    for place, call in enumerate(map(ToolCall.from_wire, dicts_of(calls))):
+        own = call if call.id and call.id not in seen else replace(call, id=made_up_id(generation_id, place))
+        seen.add(own.id)
+        made.append(own)
+    return tuple(made)
+
+
+def made_up_id(generation_id: str | None, place: int) -> str:
+    """The id of a call that came without one."""
+    return f"call_{generation_id or 'unknown'}_{place}"
+
+
+def parse_args(arguments: str) -> dict[str, Any] | None:
+    """The arguments of a tool call; {} for an empty text, None when cut off or no JSON object. Never repaired."""
+    if not arguments.strip():
+        return {}
+    try:
+        parsed = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _json_text(arguments: Any) -> str:
+    if isinstance(arguments, dict):  # not as documented, but unmistakable
+        return json.dumps(arguments)
+    return arguments if isinstance(arguments, str) else ""
+
+
+class ToolCallDelta(NamedTuple):
+    """What one chunk added to one call: ``id`` and ``name`` once, when first known; ``index`` is the call's place."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A call that is being put together."""
+
+    number: int | None  # the wire's own index
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.pieces) and bool(parse_args("".join(self.pieces)))
+
+    def repeats(self, call_id: str, arguments: str) -> bool:
+        """Whether a piece says the whole call again (as a second finish chunk may)."""
+        said_before = bool(call_id) and call_id == self.id and arguments.startswith("{")
+        return said_before and self.whole and arguments == "".join(self.pieces)
+
+
+class ToolCallAssembler:
+    """Puts streamed tool calls together."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self) -> None:
+        self._slots: list[_Slot] = []
+
+    def add(self, pieces: Iterable[Any]) -> list[ToolCallDelta]:
+        """Fold in ``delta.tool_calls`` of one chunk; what is new, for handing on."""
+        return [delta for piece in pieces if isinstance(piece, dict) and (delta := self._fold(piece)) is not None]
+
+    def _fold(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
+        function = dict_of(piece.get("function"))
+        call_id, name = text_of(piece.get("id")) or "", text_of(function.get("name")) or ""
+        arguments = _json_text(function.get("arguments"))
+        place = self._place(int_of(piece.get("index")), call_id, name)
+        slot = self._slots[place]
+        if slot.repeats(call_id, arguments):
+            return None
+        new_id = self._free(call_id) if call_id and not slot.id else ""
+        new_name = name if not slot.name else ""
+        slot.id, slot.name = slot.id or new_id, slot.name or new_name
+        if arguments:
+            slot.pieces.append(arguments)
+        if not (new_id or new_name or arguments):
+            return None
+        return ToolCallDelta(place, new_id or None, new_name or None, arguments)
+
+    def _place(self, number: int | None, call_id: str, name: str) -> int:
+        """Where the call stands that a piece belongs to; a new place when it opens one."""
+        place = self._find(number, call_id)
+        if place is not None and not self._other(self._slots[place], number, call_id, name):
+            return place
+        self._slots.append(_Slot(number))
+        return len(self._slots) - 1
+
+    def _find(self, number: int | None, call_id: str) -> int | None:
+        places = range(len(self._slots) - 1, -1, -1)
+        if number is not None:
+            return next((place for place in places if self._slots[place].number == number), None)
+        if call_id:
+            return next((place for place in places if self._slots[place].id == call_id), None)
+        return len(self._slots) - 1 if self._slots else None
+
+    @staticmethod
+    def _other(slot: _Slot, number: int | None, call_id: str, name: str) -> bool:
+        """Whether a piece under a known number is yet another call: another id, or a name after a finished call."""
+        if call_id and slot.id:
+            return call_id != slot.id
+        if not name or not slot.name:
+            return False
+        return slot.whole and (number is None or name != slot.name)
+
+    def _free(self, call_id: str) -> str:
+        return "" if any(slot.id == call_id for slot in self._slots) else call_id
+
+    def missing_ids(self, generation_id: str | None) -> list[ToolCallDelta]:
+        """At the end: ids for the calls that came without one, as `read_calls` makes them up."""
+        places = enumerate(self._slots)
+        return [ToolCallDelta(place, made_up_id(generation_id, place), None, "") for place, slot in places if not slot.id]
+
+    def to_wire(self) -> list[dict[str, Any]]:
+        """The calls so far in the form of an unstreamed ``message.tool_calls``; fresh dicts."""
+        return [
+            {
+                "index": place,
+                "id": slot.id,
+                "type": "function",
+                "function": {"name": slot.name, "arguments": "".join(slot.pieces)},
+            }
+            for place, slot in enumerate(self._slots)
+        ]
