@@ -1,0 +1,78 @@
+# Each target does its own set-up and is quick when run again: .demo-ready and .dev-ready say what a venv already has.
+
+PYTHON  ?= python3
+OPENAI3 := openai==3.54.0
+OPENAI2 := openai==2.54.0
+VENV3   := .venv
+VENV2   := .venv-openai2
+PY      := $(VENV3)/bin/python
+PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
+EXTRAS  := langchain,llamaindex,gateway
+INSTALL := -m pip --quiet --disable-pip-version-check install --no-compile --constraint constraints.txt
+DECLARED := pyproject.toml constraints.txt Makefile
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench record clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV3)/.demo-ready ## a LangChain chain and a LlamaIndex query engine, offline unless OPENROUTER_API_KEY is set
+	@$(PY) examples/quickstart_langchain.py
+	@$(PY) examples/quickstart_llamaindex.py
+
+test: test-openai3 test-openai2 ## the whole suite, on openai 3.x and then on 2.x
+
+test-openai3: $(VENV3)/.dev-ready ## the whole suite on openai 3.x
+	$(PY) $(PYTEST)
+
+test-openai2: $(VENV2)/.dev-ready ## the whole suite on openai 2.x
+	$(VENV2)/bin/python $(PYTEST)
+
+check: format-check lint types imports ## format, lint, strict types, import and house rules
+
+format-check: $(VENV3)/.dev-ready
+	$(PY) -m ruff format --check .
+
+lint: $(VENV3)/.dev-ready
+	$(PY) -m ruff check .
+
+types: $(VENV3)/.dev-ready
+	$(PY) -m mypy
+
+imports: $(VENV3)/.dev-ready
+	$(PY) -m pytest --quiet tests/test_house.py
+
+format: $(VENV3)/.dev-ready ## rewrite the code as `make check` wants it
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV3)/.dev-ready ## the side-by-side measurements
+	@test -f benchmarks/run.py || { echo "There are no benchmarks yet: benchmarks/run.py comes later."; exit 1; }
+	$(PY) benchmarks/run.py
+
+record: $(VENV3)/.dev-ready ## make the cassettes anew, against the local gateway or live when OPENROUTER_API_KEY is set
+	$(PY) -m cassettes.record
+
+clean: ## remove the environments and every cache
+	rm -rf $(VENV3) $(VENV2) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip itself comes first: older ones know no dependency groups.
+$(VENV3)/bin/activate $(VENV2)/bin/activate:
+	$(PYTHON) -m venv $(@D)/..
+	$(@D)/python $(INSTALL) --upgrade pip
+	touch $@
+
+$(VENV3)/.demo-ready: $(VENV3)/bin/activate $(DECLARED)
+	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS)]' $(OPENAI3)
+	@touch $@
+
+$(VENV3)/.dev-ready: $(VENV3)/.demo-ready
+	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS),aiohttp,cli]' $(OPENAI3) --group dev
+	@touch $@
+
+$(VENV2)/.dev-ready: $(VENV2)/bin/activate $(DECLARED)
+	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS),aiohttp,cli]' $(OPENAI2) --group test
+	@touch $@
