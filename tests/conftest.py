@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
-CAPTURES = Path(__file__).resolve().parents[1].parent / "shared" / "captures"
+CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
 FOREIGN_VARIABLES = ("OPENROUTER_", "OPENAI_", "LANGSMITH", "LANGCHAIN")
+
+# A slow machine is no defect.
+settings.register_profile("suite", settings(), deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
