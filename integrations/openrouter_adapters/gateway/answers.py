@@ -1,0 +1,231 @@
+"""From a request to the answer that goes over the socket, endpoint by endpoint, without any I/O."""
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from . import faults, listing, problems, usage
+from .dialect import Envelope, chunks, completion, without
+from .faults import Fault
+from .problems import Problem
+from .reply import Body, Reply
+from .routing import Route, route
+from .state import Exchange, State
+from .wire import BLANK_LINES, COMMENT, DONE, Pause, Step, Wire, event_stream, json_wire, problem_wire
+
+__all__ = ["Handler", "answer"]
+
+Handler: TypeAlias = Callable[[State, Exchange], Wire | Problem]
+
+_CHUNKS_PER_COMMENT = 8
+_LETTERS = string.ascii_letters + string.digits
+
+
+def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: bool = True) -> Wire:
+    """Answer one request: first the key, then the fault that was asked for, then what the endpoint says."""
+    problem = _refuse_key(state, exchange) if needs_key else None
+    if problem:
+        return problem_wire(problem)
+    fault = _fault(state, exchange)
+    if fault is None:
+        return as_wire(handler(state, exchange))
+    if fault.hides_the_answer:
+        state = replace(state, replies=type(state.replies)())
+    return fault.to(as_wire(handler(state, exchange)))
+
+
+def as_wire(said: Wire | Problem) -> Wire:
+    """A problem as the answer that tells of it."""
+    return problem_wire(said) if isinstance(said, Problem) else said
+
+
+def _refuse_key(state: State, exchange: Exchange) -> Problem | None:
+    key = exchange.key
+    if not key:
+        return problems.MISSING_KEY
+    return problems.WRONG_KEY if state.api_key not in (None, key) else None
+
+
+def _fault(state: State, exchange: Exchange) -> Fault | None:
+    """The fault to come: the one that a header names, else the next in the queue."""
+    named = exchange.headers.get("x-gateway-fault", "")
+    return faults.find(named) if named in faults.FAULTS else state.faults.take(exchange.path, exchange.body)
+
+
+def new_id(kind: str = "gen") -> str:
+    """A generation's id."""
+    return f"{kind}-{int(time.time())}-{''.join(secrets.choice(_LETTERS) for _ in range(20))}"
+
+
+def chat(state: State, exchange: Exchange) -> Wire | Problem:
+    """``POST /chat/completions``."""
+    body = exchange.body
+    found = _refuse_chat(body) or route(body, state.market())
+    if isinstance(found, Problem):
+        return found
+    reply = _reply(state, exchange, found)
+    envelope = _envelope(reply, body, found, exchange)
+    exchange.model, exchange.provider = envelope.model, envelope.provider
+    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=bool(body.get("stream")))
+    return _chat_wire(reply, envelope, bool(body.get("stream")), state.slow.get(found.provider.slug, 0.0))
+
+
+def _refuse_chat(body: Any) -> Problem | None:
+    """What OpenRouter finds wrong before it looks for an endpoint."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(messages, list) or not messages:
+        return Problem(400, 'Input required: specify "prompt" or "messages"')
+    if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
+        return problems.invalid("Each message must be an object with a role")
+    if "audio" in (body.get("modalities") or ()) and not body.get("stream"):
+        return problems.invalid("Audio output requires stream: true")
+    if (body.get("temperature") or 0) > 2:
+        return problems.invalid(f"Expected temperature to be at most 2, received {body['temperature']}")
+    return None
+
+
+def _reply(state: State, exchange: Exchange, found: Route) -> Reply:
+    family = found.model.id.partition("/")[0]
+    scripted = state.replies.take(exchange.path, exchange.body)
+    if scripted:
+        return scripted.completed(family)
+    reply = state.respond(exchange.body)
+    if not found.model.supports("reasoning"):
+        reply = replace(reply, reasoning=None, reasoning_details=None)
+    stop = exchange.body.get("stop") or ()
+    limit = exchange.body.get("max_completion_tokens") or exchange.body.get("max_tokens")
+    return reply.limited(limit, [stop] if isinstance(stop, str) else stop).completed(family)
+
+
+def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange) -> Envelope:
+    wants_metadata = "enabled" in (
+        exchange.headers.get("x-openrouter-metadata"),
+        exchange.headers.get("x-openrouter-experimental-metadata"),
+    )
+    return Envelope(
+        id=new_id(),
+        created=int(time.time()),
+        model=reply.model or found.answers_as,
+        provider=reply.provider or found.provider.name,
+        usage=usage.of_chat(body, reply, found.endpoint),
+        metadata=found.metadata() if wants_metadata else None,
+    )
+
+
+def _chat_wire(reply: Reply, envelope: Envelope, streamed: bool, wait: float) -> Wire:
+    headers = {"x-generation-id": envelope.id, **(reply.headers or {})}
+    if streamed and reply.events is not None:
+        steps = (event if isinstance(event, dict) else f"{event}\n\n".encode() for event in reply.events)
+        return event_stream(steps, headers)
+    if reply.body is not None:
+        return json_wire(reply.body, reply.status, headers)
+    if streamed:
+        return event_stream(_stream_steps(reply, envelope, wait), headers)
+    wire = json_wire(_pruned(completion(reply, envelope), reply), reply.status, headers)
+    return replace(wire, steps=(BLANK_LINES * reply.comments, *_pause(wait + reply.delay), *wire.steps))
+
+
+def _stream_steps(reply: Reply, envelope: Envelope, wait: float) -> list[Step]:
+    steps: list[Step] = [*[COMMENT] * reply.comments, *_pause(wait)]
+    for at, chunk in enumerate(chunks(reply, envelope)):
+        if at:
+            steps += _pause(reply.delay)
+        if reply.comments and at % _CHUNKS_PER_COMMENT == _CHUNKS_PER_COMMENT - 1:
+            steps.append(COMMENT)
+        steps.append(_pruned(chunk, reply))
+    return [*steps, DONE]
+
+
+def _pause(seconds: float) -> list[Step]:
+    return [Pause(seconds)] if seconds else []
+
+
+def _pruned(body: Body, reply: Reply) -> Body:
+    for path in reply.omit:
+        body = without(body, path)
+    return body
+
+
+def embeddings(state: State, exchange: Exchange) -> Wire | Problem:
+    """``POST /embeddings``."""
+    if not isinstance(exchange.body, dict) or not exchange.body.get("input"):
+        return problems.invalid('Input required: specify "input"')
+    return _beside_chat(state, exchange, "emb", listing.embeddings)
+
+
+def rerank(state: State, exchange: Exchange) -> Wire | Problem:
+    """``POST /rerank``."""
+    if not isinstance(exchange.body, dict) or not {"query", "documents"} <= exchange.body.keys():
+        return problems.invalid('Input required: specify "query" and "documents"')
+    return _beside_chat(state, exchange, "rerank", listing.rerank)
+
+
+def _beside_chat(
+    state: State, exchange: Exchange, kind: str, make: Callable[[Body, listing.Head], Body]
+) -> Wire | Problem:
+    found = route(exchange.body, state.market())
+    if isinstance(found, Problem):
+        return found
+    exchange.model, exchange.provider = found.model.id, found.provider.name
+    head = listing.Head(new_id(f"gen-{kind}"), found.model.name, found.provider.name, found.endpoint)
+    body = make(exchange.body, head)
+    envelope = Envelope(head.id, int(time.time()), found.model.id, found.provider.name, body["usage"])
+    state.generations[head.id] = listing.generation(envelope, Reply(), found, streamed=False, api_type=kind)
+    return json_wire(body, headers={"x-generation-id": head.id})
+
+
+def models(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /models``: those with text output, unless ``output_modalities`` says otherwise."""
+    wanted = exchange.query.get("output_modalities", "text").split(",")
+    items = [listing.model_item(m) for m in state.models.values() if _has(m.output_modalities, wanted)]
+    needed = exchange.query.get("supported_parameters", "").split(",")
+    items = [item for item in items if {*needed} <= {"", *item["supported_parameters"]}]
+    cached = {"cache-control": "public, max-age=300, stale-while-revalidate=3600"}
+    return json_wire({"data": items}, headers=cached)
+
+
+def _has(offered: tuple[str, ...], wanted: list[str]) -> bool:
+    return "all" in wanted or not {*wanted}.isdisjoint(offered)
+
+
+def model(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /model/{author}/{slug}``."""
+    slug = exchange.path.partition("/model/")[2]
+    found = state.market().find(slug)
+    return json_wire({"data": listing.model_item(found)}) if found else _not_found(f"Model {slug}")
+
+
+def endpoints(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /models/{author}/{slug}/endpoints``."""
+    slug = exchange.path.partition("/models/")[2].removesuffix("/endpoints")
+    found = state.market().find(slug)
+    return json_wire(listing.endpoints(found, state.providers, state.down)) if found else _not_found(f"Model {slug}")
+
+
+def generation(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /generation?id=``."""
+    id = exchange.query.get("id", "")
+    found: Mapping[str, Any] | None = state.generations.get(id)
+    return json_wire({"data": found}) if found else _not_found(f"Generation {id}")
+
+
+def key(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /key``."""
+    return json_wire(listing.key(state.spent()))
+
+
+def credits(state: State, exchange: Exchange) -> Wire | Problem:
+    """``GET /credits``."""
+    return json_wire({"data": {"total_credits": 100, "total_usage": state.spent()}})
+
+
+def nothing(state: State, exchange: Exchange) -> Wire | Problem:
+    """Any path that there is not."""
+    return problems.NOT_FOUND
+
+
+def _not_found(what: str) -> Problem:
+    return replace(problems.NOT_FOUND, message=f"{what} not found")

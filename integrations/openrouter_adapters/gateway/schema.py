@@ -1,0 +1,128 @@
+"""A value that a JSON schema accepts, made from the words of the conversation where they fit."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = ["Words", "instance"]
+
+Schema: TypeAlias = Mapping[str, Any]
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[A-Z]\w+(?:\s[A-Z]\w+)*")
+_FORMATS = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "email": "someone@example.com",
+    "uri": "https://example.com",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+_DEEP = 8
+"""From here on a recursive schema gets its shortest way out."""
+
+
+class Words:
+    """What a text offers to fill a schema with: its numbers in order, its names, itself."""
+
+    def __init__(self, text: str) -> None:
+        """Look through a text."""
+        self.text = text
+        self.numbers = [float(number) for number in _NUMBER.findall(text)]
+        self.names = _NAME.findall(text)
+
+    def number(self) -> float:
+        """The next number that the text holds."""
+        return self.numbers.pop(0) if self.numbers else 0.0
+
+    def string(self) -> str:
+        """The next name that the text holds, else the whole text."""
+        return self.names.pop(0) if self.names else self.text
+
+
+def instance(schema: Schema, words: Words) -> Any:
+    """The smallest value that a schema accepts."""
+    return _Place(schema, words).fill(schema)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in a schema we are: what ``$ref`` starts from, and how deep down."""
+
+    root: Schema
+    words: Words
+    depth: int = 0
+
+    def below(self) -> "_Place":
+        return _Place(self.root, self.words, self.depth + 1)
+
+    def fill(self, schema: Any) -> Any:
+        if not isinstance(schema, Mapping):
+            return self.words.string()
+        if "const" in schema or "default" in schema:
+            return schema.get("const", schema.get("default"))
+        if schema.get("enum"):
+            return _mentioned(schema["enum"], self.words.text)
+        part = self.inner(schema)
+        return self.of_type(schema) if part is None else self.below().fill(part)
+
+    def inner(self, schema: Schema) -> Schema | None:
+        """The schema that stands behind a reference or a choice."""
+        if "$ref" in schema:
+            return self.resolve(schema["$ref"])
+        choices: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or []
+        if choices:
+            return choices[0 if self.depth < _DEEP else -1]
+        return self.merged(schema["allOf"]) if schema.get("allOf") else None
+
+    def of_type(self, schema: Schema) -> Any:
+        type_ = schema.get("type") or ("object" if "properties" in schema else "string")
+        match type_[0] if isinstance(type_, list) else type_:
+            case "object":
+                return self.object(schema)
+            case "array":
+                return self.array(schema)
+            case "integer":
+                return int(_within(schema, self.words.number()))
+            case "number":
+                return _within(schema, self.words.number())
+            case "boolean":
+                return True
+            case "null":
+                return None
+        return self.string(schema)
+
+    def object(self, schema: Schema) -> dict[str, Any]:
+        properties = schema.get("properties", {})
+        return {name: self.below().fill(properties.get(name, {})) for name in schema.get("required", ())}
+
+    def array(self, schema: Schema) -> list[Any]:
+        length = schema.get("minItems", 1 if self.depth < _DEEP else 0)
+        return [self.below().fill(schema.get("items", {})) for _ in range(length)]
+
+    def string(self, schema: Schema) -> str:
+        text = _FORMATS.get(schema.get("format", "")) or self.words.string() or "text"
+        return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
+
+    def resolve(self, ref: str) -> Schema:
+        found: Any = self.root
+        for key in ref.removeprefix("#").strip("/").split("/") if ref != "#" else ():
+            found = found[key.replace("~1", "/").replace("~0", "~")]
+        return found if isinstance(found, Mapping) else {}
+
+    def merged(self, schemas: list[Schema]) -> Schema:
+        merged: dict[str, Any] = {}
+        for schema in schemas:
+            part = self.resolve(schema["$ref"]) if "$ref" in schema else schema
+            merged |= {**part, "properties": {**merged.get("properties", {}), **part.get("properties", {})}}
+        return merged
+
+
+def _within(schema: Schema, number: float) -> float:
+    low: float = max(number, schema.get("minimum", number), schema.get("exclusiveMinimum", number - 1) + 1)
+    return min(low, float(schema.get("maximum", low)), float(schema.get("exclusiveMaximum", low + 1)) - 1)
+
+
+def _mentioned(choices: list[Any], text: str) -> Any:
+    return next((choice for choice in choices if str(choice).lower() in text.lower()), choices[0])

@@ -1,0 +1,136 @@
+"""What a gateway remembers: the script, the faults to come, who is down, and what was asked."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from .echo import last_user_text
+from .faults import Fault
+from .market import Model, Provider
+from .reply import Body, Reply, Respond
+from .routing import Market
+
+__all__ = ["Exchange", "Match", "State"]
+
+T = TypeVar("T")
+
+Match: TypeAlias = str | Callable[[Body], bool] | None
+"""Which requests are meant: a part of the last user message, a predicate on the body, or any request."""
+
+
+@dataclass
+class Exchange:
+    """One request, and what became of it.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path below the host, such as ``/api/v1/chat/completions``.
+        query: the query parameters.
+        headers: the request headers, names in lower case; the key is replaced by ``***``.
+        body: the JSON body; None where there was none.
+        status: the status it was answered with, once it was.
+        model: the model that answered, where there was one.
+        provider: the provider that answered, where there was one.
+        chunks_sent: data chunks of a stream that were sent.
+        client_left: whether the client closed the connection before the answer was complete.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any = None
+    status: int | None = None
+    model: str | None = None
+    provider: str | None = None
+    chunks_sent: int = 0
+    client_left: bool = False
+    key: str = field(default="", repr=False)
+    _done: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more happens."""
+        return self._done.is_set()
+
+    def finish(self) -> None:
+        """Note that nothing more happens."""
+        self._done.set()
+
+    def wait(self, timeout: float = 5.0) -> bool:
+        """Wait until nothing more happens; False when that took too long."""
+        return self._done.wait(timeout)
+
+
+@dataclass
+class _Entry(Generic[T]):
+    value: T
+    match: Match
+    path: str
+    times: int | None
+
+    def suits(self, path: str, body: Any) -> bool:
+        if self.path not in path:
+            return False
+        if isinstance(self.match, str):
+            return self.match in _words(body)
+        return self.match is None or (isinstance(body, dict) and self.match(body))
+
+
+def _words(body: Any) -> str:
+    return last_user_text(body) if isinstance(body, dict) and "messages" in body else str(body)
+
+
+class Queue(Generic[T]):
+    """Things to hand out in order, each to the first request that it suits."""
+
+    def __init__(self) -> None:
+        """An empty queue."""
+        self._entries: list[_Entry[T]] = []
+        self._lock = threading.Lock()
+
+    def add(self, value: T, match: Match = None, times: int | None = 1, path: str = "") -> None:
+        """Append a thing; it is handed out so many times, or always."""
+        with self._lock:
+            self._entries.append(_Entry(value, match, path, times))
+
+    def take(self, path: str, body: Any) -> T | None:
+        """The first thing that suits a request."""
+        with self._lock:
+            entry = next((entry for entry in self._entries if entry.suits(path, body)), None)
+            if entry is None:
+                return None
+            if entry.times is not None:
+                entry.times -= 1
+                if entry.times <= 0:
+                    self._entries.remove(entry)
+            return entry.value
+
+    def __len__(self) -> int:
+        """How many things are left."""
+        return len(self._entries)
+
+
+@dataclass
+class State:
+    """Everything that one gateway knows."""
+
+    models: dict[str, Model]
+    providers: dict[str, Provider]
+    respond: Respond
+    api_key: str | None = None
+    replies: Queue[Reply] = field(default_factory=Queue)
+    faults: Queue[Fault] = field(default_factory=Queue)
+    down: dict[str, int] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
+    log: list[Exchange] = field(default_factory=list)
+    generations: dict[str, Body] = field(default_factory=dict)
+
+    def market(self) -> Market:
+        """The state of things that routing looks at."""
+        return Market(self.models, self.providers, self.down, self.slow)
+
+    def spent(self) -> float:
+        """USD charged so far."""
+        return float(sum(generation["total_cost"] for generation in self.generations.values()))

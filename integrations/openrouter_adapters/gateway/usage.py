@@ -1,0 +1,73 @@
+"""Token counts and money, as OpenRouter reports them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from . import tokens
+from .market import Endpoint
+from .reply import Body, Reply, arguments_text
+
+__all__ = ["of_chat"]
+
+_MONEY = ("cost", "cost_details")
+
+
+def of_chat(body: Body, reply: Reply, endpoint: Endpoint) -> Body:
+    """The ``usage`` of a chat answer; what the reply's author gave wins over what was computed."""
+    prompt, completion, thought = tokens.of_request(body), _completion_tokens(reply), _thinking_tokens(body, reply)
+    usage: Body = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion + thought,
+        "total_tokens": prompt + completion + thought,
+        "cost": None,
+        "is_byok": False,
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
+        "cost_details": {},
+        "completion_tokens_details": {"reasoning_tokens": thought, "image_tokens": 0, "audio_tokens": 0},
+    }
+    usage = merged(usage, {key: value for key, value in (reply.usage or {}).items() if key not in _MONEY})
+    money = costs(usage["prompt_tokens"] or 0, usage["completion_tokens"] or 0, endpoint)
+    given = {} if reply.cost is None else {"cost": reply.cost}
+    return merged({**usage, **money}, {**given, **(reply.usage or {})})
+
+
+def _completion_tokens(reply: Reply) -> int:
+    calls = sum(tokens.count(arguments_text(call)) for call in reply.tool_calls)
+    return tokens.count(reply.text) + tokens.count(reply.refusal) + calls
+
+
+def _thinking_tokens(body: Body, reply: Reply) -> int:
+    """Thinking that was asked to be left out is billed nevertheless."""
+    hidden = isinstance(body.get("reasoning"), dict) and body["reasoning"].get("exclude")
+    return tokens.count(reply.reasoning) or (8 if hidden else 0)
+
+
+def costs(prompt_tokens: int, completion_tokens: int, endpoint: Endpoint) -> Body:
+    """What an endpoint charges."""
+    prompt = prompt_tokens * Decimal(endpoint.prompt)
+    completion = completion_tokens * Decimal(endpoint.completion)
+    return {
+        "cost": number(prompt + completion),
+        "cost_details": {
+            "upstream_inference_cost": number(prompt + completion),
+            "upstream_inference_prompt_cost": number(prompt),
+            "upstream_inference_completions_cost": number(completion),
+        },
+    }
+
+
+def number(money: Decimal) -> int | float:
+    """Money as the wire has it: a JSON number, where nothing is a plain 0."""
+    return float(money) if money else 0
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Body:
+    """One mapping laid over another, deeply."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merged(below, value)
+        result[key] = value
+    return result

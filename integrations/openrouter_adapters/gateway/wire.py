@@ -1,0 +1,83 @@
+"""What goes over the socket: a status, headers, and steps to take one after the other."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from .problems import Problem
+
+__all__ = ["Cut", "Pause", "Step", "Wire"]
+
+COMMENT = b": OPENROUTER PROCESSING\n\n"
+DONE = b"data: [DONE]\n\n"
+BLANK_LINES = b"\n         \n"
+"""The white space OpenRouter sends while an unstreamed answer is being made."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Send nothing for a while; by default until the client leaves."""
+
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Close the connection in the middle of the answer."""
+
+
+Step: TypeAlias = bytes | dict[str, Any] | Pause | Cut
+"""Bytes go out as they are; an object goes out as JSON, in a stream as an event; each by itself."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One HTTP answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the response headers.
+        steps: what to send and do.
+        forever: steps to take again and again after these, until the client leaves.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    forever: tuple[Step, ...] = ()
+
+    @property
+    def streams(self) -> bool:
+        """Whether this is a stream of events."""
+        return self.headers.get("content-type") == "text/event-stream"
+
+    def encode(self, step: bytes | dict[str, Any]) -> bytes:
+        """A step's bytes."""
+        if isinstance(step, bytes):
+            return step
+        text = as_json(step)
+        return f"data: {text}\n\n".encode() if self.streams else text.encode()
+
+
+def as_json(value: Any) -> str:
+    """JSON without needless white space."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_wire(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Wire:
+    """A JSON answer."""
+    step = body if isinstance(body, dict) else as_json(body).encode()
+    return Wire(status, {"content-type": "application/json", **(headers or {})}, (step,))
+
+
+def problem_wire(problem: Problem) -> Wire:
+    """An error status with its body."""
+    return json_wire(problem.body(), problem.status, problem.headers)
+
+
+def event_stream(steps: Iterable[Step], headers: Mapping[str, str] | None = None) -> Wire:
+    """A stream of server-sent events."""
+    base = {"content-type": "text/event-stream", "cache-control": "no-cache"}
+    return Wire(200, {**base, **(headers or {})}, tuple(steps))
