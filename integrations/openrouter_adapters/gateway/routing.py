@@ -23,7 +23,6 @@ _NOT_PARAMETERS = frozenset(
         *("service_tier", "modalities", "cache_control", "prompt_cache_key"),
     }
 )
-)
 _SORT_BY_VARIANT = {"nitro": "throughput", "floor": "price"}
 
 
