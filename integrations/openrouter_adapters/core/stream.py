@@ -42,12 +42,11 @@ class EventSplitter:
             elif data and line in (b"", b"\r"):
                 events.append(data[0] if len(data) == 1 else b"\n".join(data))
                 data.clear()
-        return events
+        return [event for event in events if event]
 
     def rest(self) -> list[bytes]:
         """The data of a last event that no blank line ended."""
-        events = self.feed(b"\n\n")
-        return [event for event in events if event]
+        return self.feed(b"\n\n")
 
 
 class Delta(NamedTuple):
@@ -172,6 +171,8 @@ class ReplyBuilder:
             self._finish = finish
         self._native = text_of(choice.get("native_finish_reason")) or self._native
         self.error = choice.get("error") or self.error
+        if finish == "error" and self.error is None:
+            self.error = broken_off(self._native)
 
     def _feed_text(self, delta: Mapping[str, Any]) -> str:
         content = delta.get("content")
@@ -265,6 +266,12 @@ class ReplyBuilder:
     def reply(self) -> Reply:
         """The answer so far; at the end, the whole one."""
         return Reply.from_body(self.body())
+
+
+def broken_off(native_finish_reason: str | None) -> dict[str, Any]:
+    """The error object for an answer that only says ``finish_reason: error``."""
+    said = f" ({native_finish_reason})" if native_finish_reason else ""
+    return {"message": f"the provider broke the answer off{said}"}
 
 
 def _listed(value: Any) -> list[Any]:

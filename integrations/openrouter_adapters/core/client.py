@@ -1,0 +1,470 @@
+"""The only I/O: requests over the `openai` SDK, sync and async, with the one layer of retries.
+
+Every request is opened as a stream of bytes, an unstreamed answer too: so time limits and connections are handled in one
+way, and headers are known before the body. What the bytes mean is in `core.exchange`, which both colours share.
+
+This module imports openai when the first request is made, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from openrouter_adapters.core.options import Request
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.stream import Delta, ReplyBuilder
+from openrouter_adapters.core.watchdog import Alarm
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.connections import Connections
+    from openrouter_adapters.core.errors import OpenRouterError, Specialize
+    from openrouter_adapters.core.exchange import Exchange
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 60.0
+"""Seconds; a longer `Retry-After` is cut to this."""
+
+# A body is read to its end after [DONE], or its connection is lost for the next request; but not for ever.
+_DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
+
+
+class Client:
+    """Sends requests and reads answers. Cheap to make; connections open on first use and are shared.
+
+    Works from many threads, and from any number of event loops at once or in turn. Copies and pickles as a fresh client.
+
+    Args:
+        specialize: gives a framework's own subclass of an error class.
+    """
+
+    def __init__(self, specialize: Specialize | None = None) -> None:
+        self._specialize = specialize
+        self._own_sync: tuple[Any, Any] = (None, None)
+        self._own_async: tuple[Any, Any] = (None, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._specialize,)
+
+    # ---- sync
+
+    def complete(self, request: Request) -> Reply:
+        """One whole answer.
+
+        Raises:
+            OpenRouterError: the request failed, or its answer did; after the retries that are due.
+        """
+        return self._retrying(request, lambda: self._complete_once(request))
+
+    def stream(self, request: Request) -> ReplyStream:
+        """One answer, piece by piece: ``with client.stream(request) as stream: for delta in stream: ...``."""
+        return ReplyStream(self, request)
+
+    def _complete_once(self, request: Request) -> Reply:
+        exchange = self._open(request, stream=False)
+        try:
+            return exchange.whole(b"".join(_blocks(exchange)))
+        except Exception as error:
+            exchange.fail(error)
+        finally:
+            exchange.response.close()
+
+    def start(self, request: Request) -> tuple[Exchange, Iterator[Delta]]:
+        """Open a stream and wait for its first piece, so that trouble before it is retried like a call's."""
+        return self._retrying(request, lambda: self._start_once(request))
+
+    def _start_once(self, request: Request) -> tuple[Exchange, Iterator[Delta]]:
+        exchange = self._open(request, stream=True)
+        deltas = _deltas(exchange)
+        first = next(deltas, None)
+        return exchange, deltas if first is None else chain((first,), deltas)
+
+    def _open(self, request: Request, *, stream: bool) -> Exchange:
+        from openrouter_adapters.core import connections, exchange
+
+        sdk = self._sync_sdk(request, connections.shared)
+        try:
+            opened = sdk.post(cast_to=object, stream=True, stream_cls=connections.Opened, **_sdk_call(request, stream))
+        except Exception as error:
+            raise _typed(error, request, self._specialize) from error
+        return exchange.Exchange(request, opened.response, self._specialize)
+
+    def _sync_sdk(self, request: Request, shared: Connections) -> Any:
+        if request.http_client is None:
+            return shared.sync(self)
+        if self._own_sync[0] is not request.http_client:
+            from openrouter_adapters.core.connections import sync_sdk
+
+            self._own_sync = (request.http_client, sync_sdk(request.http_client))
+        return self._own_sync[1]
+
+    def _retrying(self, request: Request, attempt: Callable[[], T]) -> T:
+        from openrouter_adapters.core.errors import OpenRouterError
+
+        tries = 0
+        while True:
+            try:
+                return attempt()
+            except OpenRouterError as error:
+                wait = wait_before_retry(error, tries, request.max_retries)
+                if wait is None:
+                    raise
+            tries += 1
+            time.sleep(wait)
+
+    def close(self) -> None:
+        """Let go of the shared connections; the next use opens anew. A client of the caller's is never closed."""
+        from openrouter_adapters.core import connections
+
+        connections.shared.leave(self)
+
+    # ---- async: the same, with await
+
+    async def acomplete(self, request: Request) -> Reply:
+        """As `complete`."""
+        return await self._aretrying(request, lambda: self._acomplete_once(request))
+
+    def astream(self, request: Request) -> AsyncReplyStream:
+        """As `stream`: ``async with client.astream(request) as stream: async for delta in stream: ...``."""
+        return AsyncReplyStream(self, request)
+
+    async def _acomplete_once(self, request: Request) -> Reply:
+        exchange = await self._aopen(request, stream=False)
+        try:
+            return exchange.whole(b"".join([block async for block in _ablocks(exchange)]))
+        except Exception as error:
+            exchange.fail(error)
+        finally:
+            await exchange.response.aclose()
+
+    async def astart(self, request: Request) -> tuple[Exchange, Delta | None, AsyncIterator[Delta]]:
+        """As `start`; the first piece comes on its own."""
+        return await self._aretrying(request, lambda: self._astart_once(request))
+
+    async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncIterator[Delta]]:
+        exchange = await self._aopen(request, stream=True)
+        deltas = _adeltas(exchange)
+        return exchange, await anext(deltas, None), deltas
+
+    async def _aopen(self, request: Request, *, stream: bool) -> Exchange:
+        from openrouter_adapters.core import connections, exchange
+
+        sdk = await self._async_sdk(request, connections.shared)
+        call = _sdk_call(request, stream)
+        try:
+            opened = await sdk.post(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)
+        except Exception as error:
+            raise _typed(error, request, self._specialize) from error
+        return exchange.Exchange(request, opened.response, self._specialize)
+
+    async def _async_sdk(self, request: Request, shared: Connections) -> Any:
+        own = request.http_async_client
+        if own is None or own == "aiohttp":
+            return await shared.for_loop(self, own or "httpx")
+        if self._own_async[0] is not own:
+            from openrouter_adapters.core.connections import async_sdk
+
+            self._own_async = (own, async_sdk(own))
+        return self._own_async[1]
+
+    async def _aretrying(self, request: Request, attempt: Callable[[], Awaitable[T]]) -> T:
+        from openrouter_adapters.core.errors import OpenRouterError
+
+        tries = 0
+        while True:
+            try:
+                return await attempt()
+            except OpenRouterError as error:
+                wait = wait_before_retry(error, tries, request.max_retries)
+                if wait is None:
+                    raise
+            tries += 1
+            await asyncio.sleep(wait)
+
+    async def aclose(self) -> None:
+        """As `close`, for the running event loop too."""
+        from openrouter_adapters.core import connections
+
+        await connections.shared.leave_loop(self)
+
+
+class ReplyStream:
+    """An answer that is arriving. Entering opens it, leaving closes the connection at once, read to the end or not.
+
+    Iterate it for `Delta` after `Delta`; then `reply` is the whole answer.
+    """
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self._client = client
+        self._request = request
+        self._exchange: Exchange | None = None
+        self._deltas: Iterator[Delta] = iter(())
+
+    def __enter__(self) -> ReplyStream:
+        """Open the stream and wait for its first piece.
+
+        Raises:
+            OpenRouterError: it failed before the first piece, after the retries that are due.
+        """
+        self._exchange, self._deltas = self._client.start(self._request)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._exchange is not None:
+            self._exchange.response.close()
+
+    def __iter__(self) -> Iterator[Delta]:
+        return self._deltas
+
+    @property
+    def builder(self) -> ReplyBuilder:
+        """What has arrived so far."""
+        return _entered(self._exchange).builder
+
+    def reply(self) -> Reply:
+        """The answer so far; after the last piece, the whole one."""
+        return self.builder.reply()
+
+
+class AsyncReplyStream:
+    """As `ReplyStream`, with ``async with`` and ``async for``."""
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self._client = client
+        self._request = request
+        self._exchange: Exchange | None = None
+        self._first: Delta | None = None
+        self._rest: AsyncIterator[Delta] | None = None
+
+    async def __aenter__(self) -> AsyncReplyStream:
+        """As `ReplyStream.__enter__`."""
+        self._exchange, self._first, self._rest = await self._client.astart(self._request)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._exchange is not None:
+            await self._exchange.response.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[Delta]:
+        if self._first is not None and self._rest is not None:
+            yield self._first
+            async for delta in self._rest:
+                yield delta
+
+    @property
+    def builder(self) -> ReplyBuilder:
+        """What has arrived so far."""
+        return _entered(self._exchange).builder
+
+    def reply(self) -> Reply:
+        """As `ReplyStream.reply`."""
+        return self.builder.reply()
+
+
+# --------------------------------------------------------------------------------------------- reading, both ways
+
+
+def _deltas(exchange: Exchange) -> Iterator[Delta]:
+    try:
+        with _stall_alarm(exchange):
+            blocks = exchange.response.iter_bytes()
+            if not exchange.streams:
+                yield from exchange.one_body(b"".join(blocks))
+                return
+            for block in blocks:
+                yield from exchange.fold(block)
+                if exchange.done:
+                    break
+            yield from exchange.end()
+        _drain(exchange, blocks)
+    except Exception as error:
+        exchange.fail(error)
+    finally:
+        exchange.response.close()
+
+
+async def _adeltas(exchange: Exchange) -> AsyncIterator[Delta]:
+    try:
+        blocks = _timed(exchange, exchange.response.aiter_bytes())
+        if not exchange.streams:
+            for delta in exchange.one_body(b"".join([block async for block in blocks])):
+                yield delta
+            return
+        async for block in blocks:
+            for delta in exchange.fold(block):
+                yield delta
+            if exchange.done:
+                break
+        for delta in exchange.end():
+            yield delta
+        await _adrain(exchange, blocks)
+    except Exception as error:
+        exchange.fail(error)
+    finally:
+        await exchange.response.aclose()
+
+
+def _blocks(exchange: Exchange) -> Iterator[bytes]:
+    """The blocks of a whole body; white space does not count as data."""
+    with _stall_alarm(exchange):
+        for block in exchange.response.iter_bytes():
+            if exchange.alive is not None and not block.isspace():
+                exchange.alive()
+            yield block
+
+
+async def _ablocks(exchange: Exchange) -> AsyncIterator[bytes]:
+    async for block in _timed(exchange, exchange.response.aiter_bytes()):
+        if exchange.alive is not None and not block.isspace():
+            exchange.alive()
+        yield block
+
+
+def _stall_alarm(exchange: Exchange) -> AbstractContextManager[Any]:
+    """Break the connection when no data comes for ``stall_timeout`` seconds."""
+    seconds = exchange.request.stall_timeout
+    if seconds is None:
+        return nullcontext()
+
+    def stall() -> None:
+        exchange.stalled = True
+        _hang_up(exchange.response)
+
+    alarm = Alarm(seconds, stall)
+    exchange.alive = alarm.reset
+    return alarm
+
+
+def _hang_up(response: Any) -> None:
+    """Make a read that is blocked in another thread return."""
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    if sock is None:
+        response.close()
+        return
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:  # it is closed already
+        return
+
+
+def _timed(exchange: Exchange, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The blocks, none later than ``stall_timeout`` seconds after the last data."""
+    seconds = exchange.request.stall_timeout
+    return blocks if seconds is None else _stalling(exchange, blocks, seconds)
+
+
+async def _stalling(exchange: Exchange, blocks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+    deadline = time.monotonic() + seconds
+
+    def alive() -> None:
+        nonlocal deadline
+        deadline = time.monotonic() + seconds
+
+    exchange.alive = alive
+    while True:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                block = await anext(blocks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            exchange.stalled = True
+            raise
+        yield block
+
+
+def _drain(exchange: Exchange, blocks: Iterator[bytes]) -> None:
+    """Read what follows ``[DONE]``, so that the connection can be used again."""
+    left = _DRAIN_BYTES
+    with Alarm(_DRAIN_SECONDS, lambda: _hang_up(exchange.response)):
+        try:
+            for block in blocks:
+                left -= len(block)
+                if left < 0:
+                    return
+        except Exception:  # the answer is whole already: only the connection is lost
+            return
+
+
+async def _adrain(exchange: Exchange, blocks: AsyncIterator[bytes]) -> None:
+    left = _DRAIN_BYTES
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for block in blocks:
+                left -= len(block)
+                if left < 0:
+                    return
+    except Exception:  # as in _drain
+        return
+
+
+# ------------------------------------------------------------------------------------------------------ requests
+
+
+def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
+    """The arguments of the SDK's ``post``."""
+    headers = {"Authorization": f"Bearer {request.api_key.get_secret_value()}", **request.headers}
+    options: dict[str, Any] = {"headers": headers}
+    timeout = _timeout(request)
+    if timeout is not None:
+        options["timeout"] = timeout
+    body = {**request.body, "stream": True} if stream else request.body
+    return {"path": request.base_url + request.path, "body": body, "options": options}
+
+
+def _timeout(request: Request) -> Any:
+    """The SDK's time limit; no read may take longer than ``stall_timeout``."""
+    if request.stall_timeout is None:
+        return request.timeout
+    import openai
+
+    whole = openai.DEFAULT_TIMEOUT if request.timeout is None else openai.Timeout(request.timeout)
+    read = min(request.stall_timeout, whole.read or request.stall_timeout)
+    return openai.Timeout(connect=whole.connect, read=read, write=whole.write, pool=whole.pool)
+
+
+def _typed(error: Exception, request: Request, specialize: Specialize | None) -> Exception:
+    """What an exception of the SDK means."""
+    import openai
+
+    from openrouter_adapters.core import exchange
+
+    if isinstance(error, openai.APIStatusError):
+        return exchange.status_error(error, request, specialize)
+    return exchange.connection_error(error, request, specialize)
+
+
+def wait_before_retry(error: OpenRouterError, tries: int, max_retries: int) -> float | None:
+    """Seconds to wait before the next try; None when there is to be none.
+
+    Args:
+        error: what ended the last try.
+        tries: how many tries were repeats already.
+        max_retries: how many may be.
+    """
+    if tries >= max_retries or not error.retryable:
+        return None
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_WAIT)
+    return float(min(0.5 * 2**tries, 8.0) * random.uniform(0.75, 1.0))
+
+
+def _entered(exchange: Exchange | None) -> Exchange:
+    if exchange is None:
+        raise RuntimeError("the stream is not open: use it in a with statement")
+    return exchange
+
+

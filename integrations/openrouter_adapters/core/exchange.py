@@ -1,0 +1,269 @@
+"""One try of one request: what its bytes mean. Shared by sync and async, stream and not; no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import openai
+from pydantic_core import from_json
+
+from openrouter_adapters.core import errors
+from openrouter_adapters.core.options import Request
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
+from openrouter_adapters.core.wire import dict_of, dicts_of
+
+# The names that both generations of httpx, and what runs below them, give to network trouble.
+_TIMEOUTS = {"TimeoutException", "TimeoutError"}
+_BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
+
+
+def parse(data: bytes) -> Any:
+    """A JSON value.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return from_json(data)
+    except ValueError:  # stricter than the standard library about lone surrogates, which half an emoji leaves
+        return json.loads(data)
+
+
+class Exchange:
+    """What one open response says.
+
+    Attributes:
+        builder: the answer so far.
+        done: whether ``[DONE]`` came.
+        alive: called for every piece of data (keep-alives are none).
+        stalled: set when the stall alarm broke the connection.
+    """
+
+    def __init__(self, request: Request, response: Any, specialize: errors.Specialize | None) -> None:
+        self.request = request
+        self.response = response
+        self.builder = ReplyBuilder()
+        self.done = False
+        self.stalled = False
+        self.alive: Callable[[], None] | None = None
+        self._specialize = specialize
+        self._splitter = EventSplitter()
+        scrub(response)
+
+    # ---- a whole answer
+
+    def whole(self, data: bytes) -> Reply:
+        """The answer in a JSON body. White space before it is a keep-alive.
+
+        Raises:
+            OpenRouterError: the body is an error, a broken-off answer, or no answer.
+        """
+        body = self._object(data)
+        if body.get("error"):
+            raise self._error(body["error"])
+        choices = dicts_of(body.get("choices"))
+        if not choices:
+            raise self._malformed("the answer has no choices", Reply.from_body(body))
+        reply, broken = Reply.from_body(body), choices[0].get("error")
+        if broken or reply.finish_reason == "error":
+            raise self._error(broken or broken_off(reply.native_finish_reason), reply)
+        return reply
+
+    def _object(self, data: bytes) -> dict[str, Any]:
+        if not data.strip():
+            raise self._malformed("the body is empty")
+        try:
+            body = parse(data)
+        except ValueError:
+            raise self._malformed(f"the body is no JSON: {_shown(data)}") from None
+        if not isinstance(body, dict):
+            raise self._malformed(f"the body is no JSON object: {_shown(data)}")
+        return body
+
+    # ---- a stream
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream: a request for one may be answered by one JSON body."""
+        kind = self.response.headers.get("content-type", "")
+        return not kind or "event-stream" in kind
+
+    def fold(self, block: bytes) -> Iterator[Delta]:
+        """What a block of bytes adds to the answer.
+
+        Raises:
+            OpenRouterError: an error chunk, or a chunk that is no JSON; what came before it was handed over.
+        """
+        builder = self.builder
+        events = self._splitter.feed(block)
+        if events and self.alive is not None:
+            self.alive()
+        for data in events:
+            if data == DONE:
+                self.done = True
+                return
+            delta = self._feed(data)
+            if delta is not None:
+                yield delta
+            if builder.error is not None:
+                raise self._error(builder.error, builder.reply(), begun=builder.started)
+
+    def _feed(self, data: bytes) -> Delta | None:
+        try:
+            chunk = parse(data)
+        except ValueError:
+            raise self._malformed(f"a chunk is no JSON: {_shown(data)}", self.builder.reply()) from None
+        if not isinstance(chunk, dict):
+            raise self._malformed(f"a chunk is no JSON object: {_shown(data)}", self.builder.reply())
+        return self.builder.feed(chunk)
+
+    def end(self) -> Iterator[Delta]:
+        """The stream is over: what an unterminated last event adds.
+
+        Raises:
+            OpenRouterError: it ended too early.
+        """
+        if not self.done:
+            rest = [data for data in self._splitter.rest() if data == DONE or _is_json(data)]
+            yield from self.fold(b"".join(b"data: " + data + b"\n\n" for data in rest))
+        if self.stalled:
+            raise self.stall()
+        if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
+            raise self._incomplete("the stream ended before the answer was complete")
+
+    def one_body(self, data: bytes) -> Iterator[Delta]:
+        """A JSON body that answers a request for a stream: an error, or the whole answer in one piece.
+
+        Raises:
+            OpenRouterError: as `whole`.
+        """
+        delta = self.builder.feed(self.whole(data).body)
+        self.done = True
+        if delta is not None:
+            yield delta
+
+    # ---- trouble
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Raise what an exception while reading means.
+
+        Raises:
+            OpenRouterError: for network trouble; any other exception is raised as it is.
+        """
+        if isinstance(error, errors.OpenRouterError):
+            raise error
+        if self.stalled:
+            raise self.stall() from error
+        kind = network_trouble(error)
+        if kind is None:
+            raise error
+        partial = self.builder.reply() if self.builder.chunks_seen else None
+        if kind is errors.APIConnectionError and partial is not None:
+            raise self._incomplete(f"the connection broke: {_named(error)}") from error
+        raise self._make(kind, _named(error), partial=partial) from error
+
+    def stall(self) -> errors.OpenRouterError:
+        """No data came for too long."""
+        said = f"no data for {self.request.stall_timeout:g} s (stall_timeout), though the connection was open"
+        partial = self.builder.reply() if self.builder.chunks_seen else None
+        return self._make(errors.StallTimeoutError, said, partial=partial)
+
+    def _error(self, error: Any, partial: Reply | None = None, *, begun: bool = False) -> errors.OpenRouterError:
+        trouble = errors.Trouble(
+            error=error,
+            headers=self.response.headers,
+            response=self.response,
+            model=next(iter(self.request.asked), None),
+            partial=partial,
+        )
+        return errors.from_wire(trouble, self._specialize, begun=begun)
+
+    def _malformed(self, said: str, partial: Reply | None = None) -> errors.OpenRouterError:
+        return self._make(errors.MalformedResponseError, said, partial=partial)
+
+    def _incomplete(self, said: str) -> errors.OpenRouterError:
+        return self._make(errors.IncompleteStreamError, said, partial=self.builder.reply())
+
+    def _make(self, cls: type[errors.OpenRouterError], said: str, partial: Reply | None) -> errors.OpenRouterError:
+        begun = partial is not None and not partial.empty
+        return (self._specialize or _same)(cls)(
+            said,
+            provider=partial.provider if partial else None,
+            model=(partial.model if partial else None) or next(iter(self.request.asked), None),
+            generation_id=(partial.id if partial else None) or self.response.headers.get("x-generation-id"),
+            partial=partial if begun or (partial and partial.usage) else None,
+            response=self.response,
+        )
+
+
+def status_error(error: openai.APIStatusError, request: Request, specialize: errors.Specialize | None) -> Exception:
+    """The exception for an HTTP error status."""
+    scrub(error.response)
+    try:
+        body = parse(error.response.content)
+    except ValueError:
+        body = error.response.text.strip()[:500]  # a page of a proxy, perhaps
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    trouble = errors.Trouble(
+        error=inner,
+        status=error.status_code,
+        headers=error.response.headers,
+        response=error.response,
+        model=next(iter(request.asked), None),
+    )
+    made = errors.from_wire(trouble, specialize)
+    made.openrouter_metadata = dict_of(dict_of(body).get("openrouter_metadata")) or None
+    return made
+
+
+def connection_error(error: Exception, request: Request, specialize: errors.Specialize | None) -> Exception:
+    """The exception for trouble before any response; the error itself when it is none of the network's."""
+    kind = network_trouble(error)
+    if kind is None:
+        return error
+    if kind is errors.APITimeoutError and request.stall_timeout is not None:
+        kind = errors.StallTimeoutError
+    cause = error.__cause__ or error
+    said = f"{_named(cause)} ({request.base_url})"
+    return (specialize or _same)(kind)(said, model=next(iter(request.asked), None))
+
+
+def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None:
+    """Which class of ours an exception of the network's is; None when it is none.
+
+    By name, since the two SDK majors stand on two generations of httpx and neither may be imported here.
+    """
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if isinstance(error, openai.APITimeoutError) or names & _TIMEOUTS:
+        return errors.APITimeoutError
+    if isinstance(error, openai.APIConnectionError) or names & _BROKEN:
+        return errors.APIConnectionError
+    return None
+
+
+def scrub(response: Any) -> None:
+    """Take the key out of what an exception may show."""
+    response.request.headers.pop("authorization", None)
+
+
+def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
+    return cls
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:200].decode("utf-8", "replace").strip())
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        parse(data)
+    except ValueError:
+        return False
+    return True
