@@ -1,7 +1,7 @@
 """OpenRouter as a first-class model inside LangChain and LlamaIndex.
 
-The adapters are in `openrouter_adapters.langchain` and `openrouter_adapters.llamaindex`; here are the error classes that
-both raise. They load openai, so they are loaded when asked for.
+The adapters are in `openrouter_adapters.langchain` and `openrouter_adapters.llamaindex`; here are the error classes
+that both raise. They load openai, so they are loaded when asked for.
 """
 
 from __future__ import annotations

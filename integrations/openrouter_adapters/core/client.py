@@ -1,7 +1,7 @@
 """The only I/O: requests over the `openai` SDK, sync and async, with the one layer of retries.
 
-Every request is opened as a stream of bytes, an unstreamed answer too: so time limits and connections are handled in one
-way, and headers are known before the body. What the bytes mean is in `core.exchange`, which both colours share.
+Every request is opened as a stream of bytes, an unstreamed answer too: so time limits and connections are handled in
+one way, and headers are known before the body. What the bytes mean is in `core.exchange`, which both colours share.
 
 This module imports openai when the first request is made, not before.
 """
@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from typing_extensions import override
 
 from openrouter_adapters.core.options import Request
 from openrouter_adapters.core.reply import Reply
@@ -40,7 +42,8 @@ _DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
 class Client:
     """Sends requests and reads answers. Cheap to make; connections open on first use and are shared.
 
-    Works from many threads, and from any number of event loops at once or in turn. Copies and pickles as a fresh client.
+    Works from many threads, and from any number of event loops at once or in turn. Copies and pickles as a fresh
+    client.
 
     Args:
         specialize: gives a framework's own subclass of an error class.
@@ -51,6 +54,7 @@ class Client:
         self._own_sync: tuple[Any, Any] = (None, None)
         self._own_async: tuple[Any, Any] = (None, None)
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._specialize,)
 
@@ -466,5 +470,3 @@ def _entered(exchange: Exchange | None) -> Exchange:
     if exchange is None:
         raise RuntimeError("the stream is not open: use it in a with statement")
     return exchange
-
-

@@ -1,8 +1,8 @@
 """The `openai` clients under everything: made on first use, one for sync, one per event loop, shared by all models.
 
-The SDK does authentication, time limits and connections; it hands over raw bytes, since building its typed objects is most
-of what a chunk costs. Its own retries are off (the one layer that retries is `core.client`), and its ``OPENAI_*``
-environment has no influence. This module imports openai: import it late.
+The SDK does authentication, time limits and connections; it hands over raw bytes, since building its typed objects is
+most of what a chunk costs. Its own retries are off (the one layer that retries is `core.client`), and its
+``OPENAI_*`` environment has no influence. This module imports openai: import it late.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import openai
+from typing_extensions import override
 
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, text_of
@@ -107,6 +108,7 @@ class OpenRouterError(openai.OpenAIError):
         self.response = response
         self.request: Any = getattr(response, "request", None)
 
+    @override
     def __str__(self) -> str:
         """What happened, where, and what to do."""
         where = [f"provider {self.provider}" if self.provider else "", f"model {self.model}" if self.model else ""]
@@ -128,6 +130,7 @@ class OpenRouterError(openai.OpenAIError):
             f"Generation: {self.generation_id}." if self.generation_id else "",
         ]
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the HTTP objects, which hold connections."""
         kept = {key: value for key, value in vars(self).items() if key not in ("response", "request")}
@@ -181,7 +184,9 @@ class NotFoundError(OpenRouterError, openai.NotFoundError):
 class NoEndpointsError(NotFoundError):
     """No endpoint satisfies the request's routing, privacy or parameter constraints."""
 
-    remedy = "Relax `provider` (order, only, ignore, zdr, data_collection, require_parameters, max_price) or add `models`."
+    remedy = (
+        "Relax `provider` (order, only, ignore, zdr, data_collection, require_parameters, max_price) or add `models`."
+    )
 
 
 class InsufficientCreditsError(OpenRouterError, openai.APIStatusError):
@@ -262,7 +267,8 @@ _BY_TYPE = {
 _NEVER_RETRIED = {400, 401, 403, 404, 413, 422}
 _OVERFLOW_TYPES = {"context_length_exceeded", "token_limit_exceeded", "string_too_long"}
 _OVERFLOW_TEXT = re.compile(
-    r"maximum context length|context[ _]length[ _]exceeded|context window|prompt is too long|input is too long|too many tokens",
+    r"maximum context length|context[ _]length[ _]exceeded|context window"
+    r"|prompt is too long|input is too long|too many tokens",
     re.IGNORECASE,
 )
 _NO_ENDPOINTS = re.compile(r"^no (endpoints|allowed providers|available)", re.IGNORECASE)

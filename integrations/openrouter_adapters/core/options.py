@@ -1,8 +1,9 @@
 """Every request option once: typed, with unit, default and link; and the way from options to a request.
 
-Both chat models inherit `OpenRouterOptions`, so that an option has one name, one type and one meaning in both. Nothing is
-sent that was not set. Instance options, the instance's ``extra_body``, the call's options and the call's ``extra_body``
-are layered in this order, the later wins; ``provider``, ``reasoning`` and ``extra_body`` merge deeply; None clears.
+Both chat models inherit `OpenRouterOptions`, so that an option has one name, one type and one meaning in both.
+Nothing is sent that was not set. Instance options, the instance's ``extra_body``, the call's options and the call's
+``extra_body`` are layered in this order, the later wins; ``provider``, ``reasoning`` and ``extra_body`` merge deeply;
+None clears.
 
 The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completion
 """
@@ -100,7 +101,9 @@ class OpenRouterOptions(BaseModel):
     option_aliases: ClassVar[Mapping[str, str]] = {}
 
     # ---- which model, which provider: https://openrouter.ai/docs/features/model-routing
-    model: StrictStr | None = Field(None, description="Slug `author/name[:variant]`; None: the account's default model.")
+    model: StrictStr | None = Field(
+        None, description="Slug `author/name[:variant]`; None: the account's default model."
+    )
     models: list[StrictStr] | None = Field(None, description="Models to fall back to, in order, after `model`.")
     provider: ProviderOption = Field(
         None, description="Provider routing and privacy: order, only, ignore, zdr, max_price (USD per million tokens)."
@@ -110,9 +113,7 @@ class OpenRouterOptions(BaseModel):
     service_tier: StrictStr | None = Field(None, description="auto, default, flex, priority ...")
 
     # ---- reasoning: https://openrouter.ai/docs/use-cases/reasoning-tokens
-    reasoning: ReasoningOption = Field(
-        None, description="effort, max_tokens (tokens), exclude, enabled, summary."
-    )
+    reasoning: ReasoningOption = Field(None, description="effort, max_tokens (tokens), exclude, enabled, summary.")
     reasoning_effort: StrictStr | None = Field(None, description="Sent as `reasoning.effort`.")
     verbosity: StrictStr | None = Field(None, description="low, medium, high, xhigh, max.")
 
@@ -132,7 +133,9 @@ class OpenRouterOptions(BaseModel):
     logit_bias: dict[str, Number] | None = Field(None, description="Token id to bias, -100 to 100.")
     logprobs: StrictBool | None = Field(None, description="Return log probabilities.")
     top_logprobs: StrictInt | None = Field(None, description="0 to 20 alternatives per token.")
-    prediction: dict[str, Any] | None = Field(None, description='Predicted output, `{"type": "content", "content": ...}`.')
+    prediction: dict[str, Any] | None = Field(
+        None, description='Predicted output, `{"type": "content", "content": ...}`.'
+    )
 
     # ---- tools and kinds of output
     parallel_tool_calls: StrictBool | None = Field(None, description="Whether several tools may be called at once.")
@@ -171,7 +174,9 @@ class OpenRouterOptions(BaseModel):
     default_headers: dict[str, str | None] | None = Field(
         None, description="Headers for every request; they win over ours. None: do not send.", repr=False, exclude=True
     )
-    http_client: Any = Field(None, description="A sync client of your own; never closed by us.", repr=False, exclude=True)
+    http_client: Any = Field(
+        None, description="A sync client of your own; never closed by us.", repr=False, exclude=True
+    )
     http_async_client: Any = Field(
         None,
         description='An async client of your own, never closed by us; or "aiohttp" for the SDK\'s aiohttp transport.',
@@ -298,7 +303,8 @@ def checked_key(key: Any) -> SecretStr:
     if not text or not text.strip():
         state = "missing" if text is None else "empty"
         raise ValueError(
-            f"api_key is {state}: pass api_key=... or set OPENROUTER_API_KEY (keys: https://openrouter.ai/settings/keys)"
+            f"api_key is {state}: pass api_key=... or set OPENROUTER_API_KEY "
+            "(keys: https://openrouter.ai/settings/keys)"
         )
     return SecretStr(text)
 
@@ -327,7 +333,8 @@ def warn_of_unknown_preferences(provider: Mapping[str, Any] | None) -> None:
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
     info = OpenRouterOptions.model_fields[name]
-    return TypeAdapter(Annotated[info.annotation, name, *info.metadata], config=ConfigDict(arbitrary_types_allowed=True))
+    kind: Any = Annotated[info.annotation, name, *info.metadata]
+    return TypeAdapter(kind)
 
 
 def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -352,6 +359,9 @@ def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------ options -> request
 
 
+_NO_KEY = SecretStr("")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, ready to be sent.
@@ -371,7 +381,7 @@ class Request:
 
     body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
-    api_key: SecretStr = SecretStr("")
+    api_key: SecretStr = _NO_KEY
     base_url: str = DEFAULT_BASE_URL
     timeout: float | None = None
     stall_timeout: float | None = None
@@ -388,7 +398,9 @@ class Request:
         return tuple(name for name in named if isinstance(name, str))
 
 
-def build_request(options: OpenRouterOptions, call: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> Request:
+def build_request(
+    options: OpenRouterOptions, call: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]
+) -> Request:
     """Layer the call's options over the instance's.
 
     Args:

@@ -16,8 +16,8 @@ _GROWING = {"reasoning.text": "text", "reasoning.summary": "summary"}
 class ReasoningDetails:
     """Folds streamed ``reasoning_details`` fragments into whole items.
 
-    Fragments are joined by (``type``, ``index``), since a summary and an encrypted item may share one index. A text that
-    already has its signature is finished: text that follows under the same index opens a new item. (Recordings:
+    Fragments are joined by (``type``, ``index``), since a summary and an encrypted item may share one index. A text
+    that already has its signature is finished: text that follows under the same index opens a new item. (Recordings:
     ``pydantic_ai.test_openrouter_streaming_reasoning``, ``rig.streaming_tools-stream_encrypted_reasoning_*``.)
     """
 

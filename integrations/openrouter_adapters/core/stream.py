@@ -1,8 +1,9 @@
 """One pure reducer: chunk in, `Delta` out, and at the end the body that the same answer gives unstreamed.
 
-The bytes of a stream are split by `EventSplitter`, each event is parsed once, `ReplyBuilder.feed` folds it in. All of it
-is shared by sync and async. Recorded shapes of a stream's end (usage chunk with an empty delta, with ``choices: []``, or
-with the finish reason repeated) all come out the same: reasons are taken once, usage is a snapshot, nothing is added up.
+The bytes of a stream are split by `EventSplitter`, each event is parsed once, `ReplyBuilder.feed` folds it in. All of
+it is shared by sync and async. Recorded shapes of a stream's end (usage chunk with an empty delta, with ``choices:
+[]``, or with the finish reason repeated) all come out the same: reasons are taken once, usage is a snapshot, nothing
+is added up.
 """
 
 from __future__ import annotations
@@ -60,7 +61,6 @@ class Delta(NamedTuple):
     annotations: Sequence[dict[str, Any]] = ()
     audio: dict[str, Any] | None = None
     logprobs: dict[str, Any] | None = None
-
 
 
 class ReplyBuilder:

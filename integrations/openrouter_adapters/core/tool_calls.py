@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
 
@@ -84,7 +84,8 @@ def _json_text(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-class ToolCallDelta(NamedTuple):
+@dataclass(slots=True)
+class ToolCallDelta:
     """What one chunk added to one call: ``id`` and ``name`` once, when first known; ``index`` is the call's place."""
 
     index: int
@@ -171,8 +172,8 @@ class ToolCallAssembler:
 
     def missing_ids(self, generation_id: str | None) -> list[ToolCallDelta]:
         """At the end: ids for the calls that came without one, as `read_calls` makes them up."""
-        places = enumerate(self._slots)
-        return [ToolCallDelta(place, made_up_id(generation_id, place), None, "") for place, slot in places if not slot.id]
+        nameless = [place for place, slot in enumerate(self._slots) if not slot.id]
+        return [ToolCallDelta(place, made_up_id(generation_id, place), None, "") for place in nameless]
 
     def to_wire(self) -> list[dict[str, Any]]:
         """The calls so far in the form of an unstreamed ``message.tool_calls``; fresh dicts."""

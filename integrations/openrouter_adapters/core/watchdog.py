@@ -1,7 +1,7 @@
 """Alarms for sync reads: a blocked read cannot look at the clock itself.
 
-One daemon thread serves the whole process. It starts with the first alarm, sleeps until the next deadline, and ends when
-no alarm is left.
+One daemon thread serves the whole process. It starts with the first alarm, sleeps until the next deadline, and ends
+when no alarm is left.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ def text_of(value: Any) -> str | None:
 
 
 def int_of(value: Any) -> int | None:
-    """A count. Floats such as ``12.0`` and strings such as ``"12"`` occur on other people's wires; booleans do not count."""
+    """A count.
+
+    Floats such as ``12.0`` and strings such as ``"12"`` occur on other people's wires; booleans do not count.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, float):
