@@ -55,7 +55,7 @@ UNLOADED = {
 }
 # The names without which a part is not what it says it is.
 PROMISED = {
-    NAME: {"OpenRouterError", "track_costs"},
+    NAME: {"OpenRouterError"},
     f"{NAME}.langchain": {"ChatOpenRouter"},
     f"{NAME}.llamaindex": {"OpenRouter"},
     f"{NAME}.gateway": {"LocalGateway"},
