@@ -134,14 +134,8 @@ class Model:
     def from_row(cls, row: tuple[Any, ...]) -> Model:
         """Read one row of the bundled snapshot."""
         *facts, prices, inputs, outputs, parameters, reasoning = row
-        return cls(
-            *facts,
-            prices={name: Decimal(price) for name, price in prices},
-            input_modalities=inputs,
-            output_modalities=outputs,
-            supported_parameters=parameters,
-            reasoning=None if reasoning is None else ReasoningSupport(*reasoning),
-        )
+        priced = {name: Decimal(price) for name, price in prices}
+        return cls(*facts, priced, inputs, outputs, parameters, reasoning and ReasoningSupport(*reasoning))
 
 
 def _tokens(value: Any) -> int | None:
