@@ -1,0 +1,140 @@
+"""What core says of an answer, in LangChain's words: `Reply` -> messages, `Delta` -> chunks. Pure.
+
+The sum of a stream's chunks is the message that the same answer gives unstreamed. Core's merge concatenates texts, adds
+up numbers and joins list items of equal ``index``; so text, reasoning, refusal and audio go out in pieces, and
+everything else stands on exactly one chunk, the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.stream import Delta
+from openrouter_adapters.core.tool_calls import ToolCallDelta
+from openrouter_adapters.core.usage import Usage
+from openrouter_adapters.core.wire import dicts_of, known
+from openrouter_adapters.langchain.chunks import PROVIDER, AnswerChunk, MakeChunk, parsed_call
+from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
+
+_AUDIO_PIECES = ("data", "transcript")  # what grows piece by piece
+
+
+def chat_result(reply: Reply, asked: Sequence[str]) -> ChatResult:
+    """The result of a call that did not stream: one generation per choice.
+
+    Args:
+        reply: the answer; its first choice has the usage, which is the whole request's.
+        asked: the models of the request, in order.
+    """
+    others = range(1, len(dicts_of(reply.body.get("choices"))))
+    replies = [reply, *(replace(Reply.from_body(reply.body, choice), usage=None) for choice in others)]
+    return ChatResult(
+        generations=[ChatGeneration(message=answer(r, asked), generation_info=_info(r)) for r in replies],
+        llm_output=known(model_name=reply.model),
+    )
+
+
+def answer(reply: Reply, asked: Sequence[str]) -> AIMessage:
+    """The message of a whole answer."""
+    calls = [parsed_call({"id": c.id, "name": c.name or None, "args": c.arguments}) for c in reply.tool_calls]
+    return AIMessage(
+        content=reply.text,
+        additional_kwargs=known(
+            reasoning_content=reply.reasoning or None, refusal=reply.refusal, audio=reply.audio, **_whole_only(reply)
+        ),
+        response_metadata=response_metadata(reply, asked),
+        tool_calls=[call for call in calls if call["type"] == "tool_call"],
+        invalid_tool_calls=[call for call in calls if call["type"] == "invalid_tool_call"],
+        usage_metadata=usage_metadata(reply.usage),
+    )
+
+
+def _whole_only(reply: Reply) -> dict[str, Any]:
+    """What ``additional_kwargs`` shows of an answer only when it is whole: core's merge would damage pieces of it."""
+    return known(
+        reasoning_details=reply.reasoning_details,
+        images=reply.images or None,
+        annotations=reply.annotations or None,
+        **{ARGUMENT_TEXTS: {call.id: call.arguments for call in reply.tool_calls} or None},
+    )
+
+
+def response_metadata(reply: Reply, asked: Sequence[str]) -> dict[str, Any]:
+    """``model_provider``, ``model_name`` (the model that answered), ``logprobs`` and all of `Reply.metadata`."""
+    shown = reply.metadata(asked)
+    return known(model_provider=PROVIDER, model_name=reply.model, **shown, logprobs=reply.logprobs)
+
+
+def _info(reply: Reply) -> dict[str, Any] | None:
+    return known(finish_reason=reply.finish_reason, model_name=reply.model, logprobs=reply.logprobs) or None
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Token counts, as LangChain wants them: all three totals, details where they are known.
+
+    Cost is in ``response_metadata``: core fails on any float in here.
+    """
+    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
+        return None
+    prompt, completion = max(usage.prompt_tokens or 0, 0), max(usage.completion_tokens or 0, 0)
+    made = UsageMetadata(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=prompt + completion if usage.total_tokens is None else usage.total_tokens,
+    )
+    read, written, heard = usage.cached_tokens, usage.cache_write_tokens, usage.audio_input_tokens
+    if details := known(audio=heard, cache_creation=written, cache_read=read):
+        made["input_token_details"] = cast("InputTokenDetails", details)
+    if details := known(audio=usage.audio_output_tokens, reasoning=usage.reasoning_tokens):
+        made["output_token_details"] = cast("OutputTokenDetails", details)
+    return made
+
+
+# ------------------------------------------------------------------------------------------------------- streams
+
+
+def answer_chunk(delta: Delta, make: MakeChunk) -> ChatGenerationChunk:
+    """The chunk for what one piece of the stream added; the hot path."""
+    text, reasoning, calls, refusal, _, _, audio, _ = delta
+    if not (reasoning or calls or refusal or audio):
+        return make(text, {}, [])
+    extra: dict[str, Any] = {}
+    if reasoning:
+        extra["reasoning_content"] = reasoning
+    if refusal:
+        extra["refusal"] = refusal
+    if audio and (pieces := {key: audio[key] for key in _AUDIO_PIECES if isinstance(audio.get(key), str)}):
+        extra["audio"] = pieces
+    return make(text, extra, [_piece(call) for call in calls] if calls else [])
+
+
+def _piece(call: ToolCallDelta) -> ToolCallChunk:
+    return {"name": call.name, "args": call.arguments, "id": call.id, "index": call.index, "type": "tool_call_chunk"}
+
+
+def last_chunk(reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequence[str]) -> ChatGenerationChunk:
+    """The last chunk: everything that is said once.
+
+    Args:
+        reply: the whole answer.
+        missing_ids: ids for tool calls that came without one.
+        asked: the models of the request, in order.
+    """
+    audio = {key: value for key, value in (reply.audio or {}).items() if key not in _AUDIO_PIECES}
+    message = AnswerChunk(
+        content="",
+        additional_kwargs=_whole_only(reply) | known(audio=audio or None),
+        response_metadata=response_metadata(reply, asked),
+        tool_call_chunks=[_piece(call) for call in missing_ids],
+        usage_metadata=usage_metadata(reply.usage),
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=message, generation_info=_info(reply))

@@ -1,0 +1,267 @@
+"""`ChatOpenRouter`: OpenRouter as a LangChain chat model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from typing_extensions import override
+
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.options import OpenRouterOptions, Request, build_request
+from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
+from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
+from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
+
+# Not to be shown in traces: secrets, and objects that are none of their business.
+_UNSHOWN = ("api_key", "default_headers", "http_client", "http_async_client")
+
+
+def _specialized(error: Any) -> Any:
+    """LangChain's class of an error; the classes load openai, so only once something went wrong."""
+    from openrouter_adapters.langchain.errors import specialized
+
+    return specialized(error)
+
+
+class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
+    """A chat model behind OpenRouter, with every option of its wire.
+
+    All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
+    call wins, None clears. A name at call time that is no option goes into the body as it is.
+
+    What comes back: ``content`` (text; standard blocks with ``output_version="v1"``), ``content_blocks``,
+    ``tool_calls``, ``usage_metadata``, and
+
+    - ``response_metadata``: ``model_name`` (the model that answered), ``requested_model``, ``fallback_used``,
+      ``provider`` (the upstream), ``finish_reason``, ``cost`` (USD) and more; see `core.reply.Reply.metadata`;
+    - ``additional_kwargs``: ``reasoning_content``, ``reasoning_details``, ``refusal``, ``annotations``, ``images``,
+      ``audio`` and ``tool_call_arguments`` (call id -> the JSON text as it came), each only where there is one.
+
+    Streamed, text, reasoning, refusal, audio and tool-call pieces come as they arrive, everything else on the last
+    chunk; the sum of the chunks is what ``invoke`` gives.
+
+    Args:
+        model: ``author/name``, with a variant if wanted (``:free``, ``:nitro`` ...).
+        models: fallbacks, in order.
+        provider: routing: ``order``, ``only``, ``ignore``, ``zdr``, ``max_price`` ...
+        timeout: seconds.
+        streaming: True: ``invoke`` streams inside; False, given explicitly: ``stream`` does not.
+
+    Raises:
+        ValueError: no API key, a value of a wrong type, or two that contradict each other.
+        TypeError: an argument that nobody knows.
+
+    Example:
+        >>> model = ChatOpenRouter(model="openai/gpt-5-mini", models=["google/gemini-2.5-flash"])  # doctest: +SKIP
+        >>> model.invoke("Hello").response_metadata["cost"]  # doctest: +SKIP
+        0.000042
+    """
+
+    option_aliases: ClassVar[Mapping[str, str]] = {
+        "openrouter_provider": "provider",
+        "openrouter_api_key": "api_key",
+        "openrouter_api_base": "base_url",
+        "request_timeout": "timeout",
+        "model_name": "model",
+        "model_kwargs": "extra_body",
+        "stop_sequences": "stop",
+    }
+
+    streaming: bool = Field(False, description="Whether `invoke` streams inside.")
+
+    _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
+
+    @field_validator("stop")
+    @classmethod
+    def _no_stops(cls, stop: str | list[str] | None) -> str | list[str] | None:
+        return stop or None  # an empty list, which the API refuses, says the same as none
+
+    # ---- requests and answers
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
+        """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
+        options = {self.option_aliases.get(name, name): value for name, value in call.items() if name != "stream"}
+        if not options.get("tools", True):
+            del options["tools"]
+        if stop is not None:
+            options["stop"] = stop or None
+        return build_request(self, options, wire_messages(messages))
+
+    @override
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, kwargs)
+        return chat_result(self._client.complete(request), request.asked)
+
+    @override
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, kwargs)
+        return chat_result(await self._client.acomplete(request), request.asked)
+
+    @override
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        with self._client.stream(request) as stream:
+            for delta in stream:
+                chunk = answer_chunk(delta, make)
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        last = last_chunk(stream.reply(), stream.builder.missing_call_ids(), request.asked)
+        if run_manager:
+            run_manager.on_llm_new_token("", chunk=last)
+        yield last
+
+    @override
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        async with self._client.astream(request) as stream:
+            async for delta in stream:
+                chunk = answer_chunk(delta, make)
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        last = last_chunk(stream.reply(), stream.builder.missing_call_ids(), request.asked)
+        if run_manager:
+            await run_manager.on_llm_new_token("", chunk=last)
+        yield last
+
+    # ---- tools
+
+    @override
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: ToolChoice = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with tools.
+
+        Args:
+            tools: LangChain tools, functions, pydantic classes, TypedDicts, schemas; or dicts of the wire, server tools
+                such as ``{"type": "openrouter:web_search"}`` among them, which are sent as they are.
+            tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or the wire's dict.
+            strict: put into each function's definition; None: leave it out.
+            parallel_tool_calls: whether several tools may be called at once; None: the provider's default.
+            **kwargs: options for every call.
+
+        Raises:
+            ValueError: `tool_choice` names no tool.
+        """
+        made = [wire_tool(tool, strict=strict) for tool in tools]
+        bound = {
+            "tools": made or None,
+            "tool_choice": wire_tool_choice(tool_choice, made),
+            "parallel_tool_calls": parallel_tool_calls,
+        }
+        return self.bind(**{name: value for name, value in bound.items() if value is not None}, **kwargs)
+
+    # ---- what LangChain asks of a model
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        return "openrouter-chat"
+
+    @property
+    @override
+    def _identifying_params(self) -> dict[str, Any]:
+        return {name: value for name, value in self.set_options().items() if name not in _UNSHOWN}
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        own = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop=stop or own, **kwargs)
+        params["ls_provider"] = PROVIDER  # equal to the answers' model_provider: middleware compares them
+        limit = kwargs.get("max_completion_tokens", self.max_completion_tokens)
+        if "ls_max_tokens" not in params and isinstance(limit, int):
+            params["ls_max_tokens"] = limit
+        return params
+
+    @property
+    @override
+    def lc_secrets(self) -> dict[str, str]:
+        return {"api_key": "OPENROUTER_API_KEY"}
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        return ["openrouter_adapters", "langchain"]
+
+    # ---- life
+
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        if self._key_given:
+            return state
+        return {**state, "__dict__": {**state["__dict__"], "api_key": None}}  # it is of this machine's environment
+
+    @override
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        key = os.environ.get("OPENROUTER_API_KEY")
+        if self.api_key is None and key:
+            self.api_key = SecretStr(key)
+
+    def close(self) -> None:
+        """Let go of the connections; the next use opens anew."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for the running event loop too."""
+        await self._client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
