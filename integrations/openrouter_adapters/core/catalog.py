@@ -133,9 +133,12 @@ class Model:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Model:
         """Read one row of the bundled snapshot."""
-        *facts, prices, inputs, outputs, parameters, reasoning = row
-        priced = {name: Decimal(price) for name, price in prices}
-        return cls(*facts, priced, inputs, outputs, parameters, reasoning and ReasoningSupport(*reasoning))
+        slug, canonical, name, window, provider_window, longest, prices, reads, makes, parameters, reasoning = row
+        return cls(
+            *(slug, canonical, name, window, provider_window, longest),
+            {unit: Decimal(price) for unit, price in prices},
+            *(reads, makes, parameters, reasoning and ReasoningSupport(*reasoning)),
+        )
 
 
 def _tokens(value: Any) -> int | None:
