@@ -6,6 +6,7 @@ Later files win where two list the same model.
 """
 
 import argparse
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterator
@@ -53,18 +54,11 @@ def models(recordings: list[Any]) -> list[Model]:
 
 def row(model: Model) -> tuple[Any, ...]:
     """The model as a row of the snapshot; `Model.from_row` reads it."""
-    reasoning = model.reasoning
-    return (
-        *(model.id, model.canonical_slug, model.name),
-        *(model.context_length, model.provider_context_length, model.max_completion_tokens),
-        tuple((name, format(price, "f")) for name, price in model.prices.items()),
-        *(model.input_modalities, model.output_modalities, model.supported_parameters),
-        reasoning
-        and (
-            *(reasoning.mandatory, reasoning.default_enabled, reasoning.default_effort),
-            *(reasoning.supported_efforts, reasoning.supports_max_tokens),
-        ),
-    )
+    limits = (model.context_length, model.provider_context_length, model.max_completion_tokens)
+    prices = tuple((unit, format(price, "f")) for unit, price in model.prices.items())
+    abilities = (model.input_modalities, model.output_modalities, model.supported_parameters)
+    reasoning = model.reasoning and dataclasses.astuple(model.reasoning)
+    return (model.id, model.canonical_slug, model.name, *limits, prices, *abilities, reasoning)
 
 
 def module(found: list[Model], as_of: str, source: str) -> str:

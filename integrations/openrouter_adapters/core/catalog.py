@@ -134,11 +134,9 @@ class Model:
     def from_row(cls, row: tuple[Any, ...]) -> Model:
         """Read one row of the bundled snapshot."""
         slug, canonical, name, window, provider_window, longest, prices, reads, makes, parameters, reasoning = row
-        return cls(
-            *(slug, canonical, name, window, provider_window, longest),
-            {unit: Decimal(price) for unit, price in prices},
-            *(reads, makes, parameters, reasoning and ReasoningSupport(*reasoning)),
-        )
+        priced = {unit: Decimal(price) for unit, price in prices}
+        reasons = reasoning and ReasoningSupport(*reasoning)
+        return cls(slug, canonical, name, window, provider_window, longest, priced, reads, makes, parameters, reasons)
 
 
 def _tokens(value: Any) -> int | None:
