@@ -13,7 +13,7 @@ from .faults import Fault
 from .problems import Problem
 from .reply import Body, Reply
 from .routing import Route, route
-from .state import Exchange, State
+from .state import Exchange, Queue, State
 from .wire import BLANK_LINES, COMMENT, DONE, Pause, Step, Wire, event_stream, json_wire, problem_wire
 
 __all__ = ["Handler", "answer"]
@@ -21,6 +21,10 @@ __all__ = ["Handler", "answer"]
 Handler: TypeAlias = Callable[[State, Exchange], Wire | Problem]
 
 _CHUNKS_PER_COMMENT = 8
+_TYPES = {
+    **dict.fromkeys(("models", "tools", "plugins", "modalities"), list),
+    **dict.fromkeys(("provider", "reasoning", "response_format"), dict),
+}
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -30,15 +34,20 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
     if problem:
         return problem_wire(problem)
     fault = _fault(state, exchange)
-    if fault is None:
-        return as_wire(handler(state, exchange))
-    if fault.hides_the_answer:
-        state = replace(state, replies=type(state.replies)())
-    return fault.to(as_wire(handler(state, exchange)))
+    if isinstance(fault, Problem):
+        return problem_wire(fault)
+    if fault and fault.hides_the_answer:
+        state = replace(state, replies=Queue())
+    wire = _handled(state, exchange, handler)
+    return fault.to(wire) if fault else wire
 
 
-def as_wire(said: Wire | Problem) -> Wire:
-    """A problem as the answer that tells of it."""
+def _handled(state: State, exchange: Exchange, handler: Handler) -> Wire:
+    """What the endpoint says; a mistake of the gateway's own is told, not swallowed."""
+    try:
+        said = handler(state, exchange)
+    except Exception as error:
+        said = Problem(500, f"The local gateway failed: {error!r}", user_id=None)
     return problem_wire(said) if isinstance(said, Problem) else said
 
 
@@ -49,10 +58,15 @@ def _refuse_key(state: State, exchange: Exchange) -> Problem | None:
     return problems.WRONG_KEY if state.api_key not in (None, key) else None
 
 
-def _fault(state: State, exchange: Exchange) -> Fault | None:
+def _fault(state: State, exchange: Exchange) -> Fault | Problem | None:
     """The fault to come: the one that a header names, else the next in the queue."""
-    named = exchange.headers.get("x-gateway-fault", "")
-    return faults.find(named) if named in faults.FAULTS else state.faults.take(exchange.path, exchange.body)
+    named = exchange.headers.get("x-gateway-fault")
+    if named is None:
+        return state.faults.take(exchange.path, exchange.body)
+    try:
+        return faults.find(named)
+    except ValueError as error:
+        return Problem(400, str(error))
 
 
 def new_id(kind: str = "gen") -> str:
@@ -63,7 +77,7 @@ def new_id(kind: str = "gen") -> str:
 def chat(state: State, exchange: Exchange) -> Wire | Problem:
     """``POST /chat/completions``."""
     body = exchange.body
-    found = _refuse_chat(body) or route(body, state.market())
+    found = _refuse_chat(body) or _found(state, body, ("text", "image", "audio"))
     if isinstance(found, Problem):
         return found
     reply = _reply(state, exchange, found)
@@ -73,6 +87,14 @@ def chat(state: State, exchange: Exchange) -> Wire | Problem:
     return _chat_wire(reply, envelope, bool(body.get("stream")), state.slow.get(found.provider.slug, 0.0))
 
 
+def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Problem:
+    """The route to a model that puts out what this endpoint is for."""
+    found = route(body, state.market())
+    if isinstance(found, Problem) or not {*outputs}.isdisjoint(found.model.output_modalities):
+        return found
+    return problems.wrong_endpoint(found.model.id)
+
+
 def _refuse_chat(body: Any) -> Problem | None:
     """What OpenRouter finds wrong before it looks for an endpoint."""
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -80,6 +102,8 @@ def _refuse_chat(body: Any) -> Problem | None:
         return Problem(400, 'Input required: specify "prompt" or "messages"')
     if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
         return problems.invalid("Each message must be an object with a role")
+    if wrong := [key for key, type_ in _TYPES.items() if not isinstance(body.get(key), type_ | None)]:
+        return problems.invalid(f"Invalid input: {', '.join(wrong)}")
     if "audio" in (body.get("modalities") or ()) and not body.get("stream"):
         return problems.invalid("Audio output requires stream: true")
     if (body.get("temperature") or 0) > 2:
@@ -153,24 +177,24 @@ def embeddings(state: State, exchange: Exchange) -> Wire | Problem:
     """``POST /embeddings``."""
     if not isinstance(exchange.body, dict) or not exchange.body.get("input"):
         return problems.invalid('Input required: specify "input"')
-    return _beside_chat(state, exchange, "emb", listing.embeddings)
+    return _beside_chat(state, exchange, "embeddings", "emb", listing.embeddings)
 
 
 def rerank(state: State, exchange: Exchange) -> Wire | Problem:
     """``POST /rerank``."""
     if not isinstance(exchange.body, dict) or not {"query", "documents"} <= exchange.body.keys():
         return problems.invalid('Input required: specify "query" and "documents"')
-    return _beside_chat(state, exchange, "rerank", listing.rerank)
+    return _beside_chat(state, exchange, "rerank", "rerank", listing.rerank)
 
 
 def _beside_chat(
-    state: State, exchange: Exchange, kind: str, make: Callable[[Body, listing.Head], Body]
+    state: State, exchange: Exchange, output: str, kind: str, make: Callable[[Body, listing.Head], Body]
 ) -> Wire | Problem:
-    found = route(exchange.body, state.market())
+    found = _found(state, exchange.body, (output,))
     if isinstance(found, Problem):
         return found
     exchange.model, exchange.provider = found.model.id, found.provider.name
-    head = listing.Head(new_id(f"gen-{kind}"), found.model.name, found.provider.name, found.endpoint)
+    head = listing.Head(new_id(f"gen-{kind}"), found.model.id.rpartition("/")[2], found.provider.name, found.endpoint)
     body = make(exchange.body, head)
     envelope = Envelope(head.id, int(time.time()), found.model.id, found.provider.name, body["usage"])
     state.generations[head.id] = listing.generation(envelope, Reply(), found, streamed=False, api_type=kind)

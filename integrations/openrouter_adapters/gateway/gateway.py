@@ -51,7 +51,6 @@ class LocalGateway:
         self._api_key = api_key
         self._models = tuple(models)
         self._providers = tuple(providers)
-        self._state = State({}, {}, respond)
         self._server: Server | None = None
         self.reset()
 
@@ -153,9 +152,9 @@ class LocalGateway:
             self._respond,
             self._api_key,
         )
-        vars(self._state).update(vars(fresh))
+        self._state = fresh
         if self._server is not None:
-            self._server.release()
+            self._server.renew(fresh)
 
     def _known(self, provider: str) -> str:
         if provider not in self._state.providers:

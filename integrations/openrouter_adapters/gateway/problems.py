@@ -77,6 +77,12 @@ def no_endpoints(message: str, models: list[str], code: str, excluded_by: list[s
     return Problem(404, message, {"error_type": "not_found"}, availability)
 
 
+def wrong_endpoint(model: str) -> Problem:
+    """A model that is asked for something it does not put out."""
+    availability = {"code": "wrong_endpoint", "retryable": False, "requested_models": [model]}
+    return Problem(400, f"{model} is not available on this endpoint", availability=availability)
+
+
 MISSING_KEY = Problem(401, "Missing Authentication header", user_id=None)
 WRONG_KEY = Problem(401, "User not found.", user_id=None)
 NOT_FOUND = Problem(404, "Not Found", user_id=None)

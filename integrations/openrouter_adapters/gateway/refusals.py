@@ -52,7 +52,7 @@ _LIMITED = (
     "google/gemini-2.5-flash is temporarily rate-limited upstream. Please retry shortly, or add your own key to "
     "accumulate your rate limits: https://openrouter.ai/settings/integrations"
 )
-_LIMITS = {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1900000000000"}
+_LIMITS = {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1900000000000"}
 
 
 def _payment(message: str, reason: str, source: str, **headers: str) -> Problem:
@@ -129,8 +129,8 @@ REFUSALS: dict[str, Refusal] = {
         "OpenRouter's own rate limit, with Retry-After and X-RateLimit headers",
         Problem(
             429,
-            "Rate limit exceeded: free-models-per-min. ",
-            {"headers": {name: value for name, value in _LIMITS.items()}, "provider_name": None},
+            "Rate limit exceeded: free-models-per-min",
+            {"headers": _LIMITS, "provider_name": None},
             headers={"retry-after": "1", **_LIMITS},
         ),
     ),

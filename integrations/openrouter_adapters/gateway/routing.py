@@ -236,6 +236,6 @@ def _in_order(slug: str, endpoints: list[Endpoint], preferences: Body, market: M
     if preferences.get("allow_fallbacks") is not False:
         return list(dict.fromkeys((*first, *endpoints)))
     if first or not preferences.get("order"):
-        return first or endpoints[:1]
+        return list(dict.fromkeys(first)) or endpoints[:1]
     message = "No allowed providers are available for the selected model."
     return problems.no_endpoints(message, [slug], "constraint_filtered", ["allowed_providers"])

@@ -24,7 +24,7 @@ __all__ = ["Server"]
 
 PREFIX = "/api/v1"
 _START_TIMEOUT = 10.0
-_KEYLESS = ("models", "model", "endpoints")
+_KEYLESS = (answers.models, answers.model, answers.endpoints, answers.nothing)
 
 
 class Server:
@@ -50,8 +50,9 @@ class Server:
         self._loop.call_soon_threadsafe(self._stop)
         self._thread.join()
 
-    def release(self) -> None:
-        """End the answers that are still being sent."""
+    def renew(self, state: State) -> None:
+        """Serve another state, and end the answers that are still being sent."""
+        self.state = state
         self._loop.call_soon_threadsafe(self._release)
 
     def _run(self) -> None:
@@ -60,7 +61,14 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         config = uvicorn.Config(
-            self._app(), log_config=None, log_level="critical", access_log=False, lifespan="off", ws="none", http="h11"
+            self._app(),
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            http="h11",
+            timeout_keep_alive=75,
         )
         self._uvicorn = _Uvicorn(config, self._started)
         await self._uvicorn.serve(sockets=[self._socket])
@@ -92,12 +100,10 @@ class Server:
         return Starlette(routes=[*routes, everything])
 
     def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        needs_key = handler.__name__ not in _KEYLESS
-
         async def endpoint(request: Request) -> Response:
             exchange = await read(request)
             self.state.log.append(exchange)
-            wire = answer(self.state, exchange, handler, needs_key=needs_key)
+            wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
             exchange.status = wire.status
             return Player(wire, exchange, self._players)
 
@@ -182,18 +188,20 @@ class Player(Response):
     async def _take(self, steps: tuple[Step, ...], send: Send, gone: "asyncio.Future[None]") -> bool:
         """Take steps; False when the answer ends before its time."""
         for step in steps:
-            if isinstance(step, Cut):
+            if isinstance(step, Cut) or self._is_over(gone):
                 return False
             if isinstance(step, Pause):
                 await self._wait(step, gone)
+                if self._is_over(gone):
+                    return False
             else:
                 await self._send(step, send)
-            if gone.done():
-                self._exchange.client_left = True
-                return False
-            if self._released.done():
-                return False
         return True
+
+    def _is_over(self, gone: "asyncio.Future[None]") -> bool:
+        """Whether the client has left, or the answer was called off, with steps still to take."""
+        self._exchange.client_left = gone.done()
+        return gone.done() or self._released.done()
 
     async def _wait(self, pause: Pause, gone: "asyncio.Future[None]") -> None:
         timeout = None if pause.seconds == float("inf") else pause.seconds

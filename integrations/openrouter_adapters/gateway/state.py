@@ -34,6 +34,7 @@ class Exchange:
         provider: the provider that answered, where there was one.
         chunks_sent: data chunks of a stream that were sent.
         client_left: whether the client closed the connection before the answer was complete.
+        key: the key that was sent, in no repr.
     """
 
     method: str
@@ -106,10 +107,6 @@ class Queue(Generic[T]):
                 if entry.times <= 0:
                     self._entries.remove(entry)
             return entry.value
-
-    def __len__(self) -> int:
-        """How many things are left."""
-        return len(self._entries)
 
 
 @dataclass

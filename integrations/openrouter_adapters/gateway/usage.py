@@ -27,6 +27,7 @@ def of_chat(body: Body, reply: Reply, endpoint: Endpoint) -> Body:
         "completion_tokens_details": {"reasoning_tokens": thought, "image_tokens": 0, "audio_tokens": 0},
     }
     usage = merged(usage, {key: value for key, value in (reply.usage or {}).items() if key not in _MONEY})
+    usage["total_tokens"] = (usage["prompt_tokens"] or 0) + (usage["completion_tokens"] or 0)
     money = costs(usage["prompt_tokens"] or 0, usage["completion_tokens"] or 0, endpoint)
     given = {} if reply.cost is None else {"cost": reply.cost}
     return merged({**usage, **money}, {**given, **(reply.usage or {})})
