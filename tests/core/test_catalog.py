@@ -351,7 +351,7 @@ class TestSnapshot:
 
     def test_has_one_line_per_model(self) -> None:
         lines = Path(catalog_snapshot.__file__).read_text().splitlines()
-        assert sum(line.startswith("    (") for line in lines) == len(catalog_snapshot.ROWS)
+        assert sum(line.startswith("    ('") for line in lines) == len(catalog_snapshot.ROWS)
 
     def test_importing_and_asking_open_no_file_and_no_socket(self) -> None:
         """Python's own reading of modules apart: the hook is set when they are loaded."""
