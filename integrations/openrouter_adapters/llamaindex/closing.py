@@ -1,0 +1,72 @@
+"""Streams that let go of their connection as soon as the caller lets go of them.
+
+LlamaIndex's callbacks wrap a stream's generator in another and never close the inner one: it would stay open until
+nothing refers to it any more, and an event handler that keeps an exception refers to it for long. So the generator that
+the caller holds is one of ours, which closes both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import aclosing, closing
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+G = TypeVar("G")
+
+# The generator that a method has just made, on its way past the callbacks to the shell around them.
+_inner: ContextVar[list[Any]] = ContextVar("_inner")
+
+
+def lent(items: G) -> G:
+    """Make known the generator that owns a connection; called by a method under `closes` or `acloses`."""
+    _inner.get().append(items)
+    return items
+
+
+def closes(method: Callable[P, Generator[T, None, None]]) -> Callable[P, Generator[T, None, None]]:
+    """The method, its stream closed in and out; goes above LlamaIndex's decorator."""
+
+    @wraps(method)
+    def shell(*args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        noted: list[Any] = []
+        token = _inner.set(noted)
+        try:
+            items = method(*args, **kwargs)
+        finally:
+            _inner.reset(token)
+        return _closed_with(items, *noted)
+
+    return shell
+
+
+def acloses(
+    method: Callable[P, Coroutine[Any, Any, AsyncGenerator[T, None]]],
+) -> Callable[P, Coroutine[Any, Any, AsyncGenerator[T, None]]]:
+    """As `closes`, for a coroutine that returns an async generator."""
+
+    @wraps(method)
+    async def shell(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
+        noted: list[Any] = []
+        token = _inner.set(noted)
+        try:
+            items = await method(*args, **kwargs)
+        finally:
+            _inner.reset(token)
+        return _aclosed_with(items, *noted)
+
+    return shell
+
+
+def _closed_with(items: Generator[T, None, None], inner: Generator[Any, None, None]) -> Generator[T, None, None]:
+    with closing(inner):
+        yield from items
+
+
+async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[Any, None]) -> AsyncGenerator[T, None]:
+    async with aclosing(inner), aclosing(items):
+        async for item in items:
+            yield item

@@ -1,0 +1,356 @@
+"""`OpenRouter`: the LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from pydantic import BaseModel, Field, PrivateAttr, StrictBool, StrictInt, StrictStr, field_validator
+from typing_extensions import override
+
+from openrouter_adapters.core.catalog import Model, find
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.options import OpenRouterOptions, Request, build_request, checked_call, from_environment
+from openrouter_adapters.core.wire import known
+from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
+from openrouter_adapters.llamaindex.closing import acloses, closes, lent
+from openrouter_adapters.llamaindex.messages import wire_messages
+from openrouter_adapters.llamaindex.progress import Progress
+from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+
+UNKNOWN_WINDOW = 32_768
+"""Tokens; the context window of a model that the catalogue does not know.
+
+Nearly every model on OpenRouter has at least this much. A larger guess would have prompts refused by the models that
+have not; a much smaller one would make query engines ask many times over, and agents forget.
+"""
+
+# What belongs to this process: it is shared by copies, and stays behind when a model is pickled.
+_OF_THIS_PROCESS = ("callback_manager", "rate_limiter", "http_client", "http_async_client")
+_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
+
+
+class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
+    """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
+
+    ::
+
+        llm = OpenRouter(model="openai/gpt-4o-mini", models=["anthropic/claude-haiku-4.5"])
+        response = llm.chat([ChatMessage("Hello")])
+        response.message.content, response.additional_kwargs["cost"], response.raw.usage.cost
+
+    Every option of the wire is an argument here and a keyword of each call; a keyword that nobody knows goes into the
+    body as it is. Nothing is sent that was not set. The answer's ``message.blocks`` hold thinking, one text, images,
+    audio, citations and tool calls; the response's ``additional_kwargs`` hold tokens, ``cost`` (USD), ``model``,
+    ``provider``, ``fallback_used``, ``finish_reason`` and their kin, absent when unknown; ``raw`` is the wire's body.
+    The last item of a stream carries all of it; earlier ones have the text so far, ``delta`` and ``thinking_delta``.
+
+    A pickled model opens its own connections, and takes its key along only if it was given as an argument. Callback
+    manager, rate limiter and http clients belong to a process: copies share them, pickles leave them behind.
+
+    Raises:
+        TypeError: an argument that nobody knows; the nearest known one is named.
+        ValueError: no API key, or a value that cannot be right.
+    """
+
+    option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+
+    context_window: StrictInt | None = Field(
+        None, gt=0, description=f"Tokens; None: the catalogue's, or {UNKNOWN_WINDOW} for a model that it does not know."
+    )
+    is_chat_model: StrictBool = Field(
+        True, description="False: LlamaIndex prompts with text, through `complete`; the endpoint stays the same."
+    )
+    is_function_calling_model: StrictBool | None = Field(
+        None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
+    )
+    strict: StrictBool | None = Field(None, description="Whether tool arguments must follow their schema exactly.")
+    order: list[StrictStr] | None = Field(None, description="Short for `provider={'order': ...}`.")
+    allow_fallbacks: StrictBool | None = Field(None, description="Short for `provider={'allow_fallbacks': ...}`.")
+    additional_kwargs: dict[str, Any] | None = Field(
+        None, description="More options for every call, under the wire's names; they win over the other arguments."
+    )
+
+    _client: Client = PrivateAttr(default_factory=Client)
+
+    @field_validator("additional_kwargs")
+    @classmethod
+    def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        checked_call(options or {})
+        return options
+
+    @classmethod
+    @override
+    def class_name(cls) -> str:
+        """The tag in serialized settings and in traces: the one that OpenRouter has had in LlamaIndex all along."""
+        return "OpenRouter_LLM"
+
+    @property
+    @override
+    def metadata(self) -> LLMMetadata:
+        """What LlamaIndex plans with: from the arguments, then the catalogue, then safe defaults. No I/O.
+
+        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set. With fallback models it describes the first.
+        """
+        name = self.model or next(iter(self.models or ()), None)
+        listed = find(name) if name else None
+        tools = listed is None or listed.supports("tools") is not False
+        return LLMMetadata(
+            context_window=self.context_window or _window(listed),
+            num_output=self.max_tokens or self.max_completion_tokens or -1,
+            is_chat_model=self.is_chat_model,
+            is_function_calling_model=tools
+            if self.is_function_calling_model is None
+            else self.is_function_calling_model,
+            model_name=name or "unknown",
+        )
+
+    @override
+    def to_payload(self) -> dict[str, Any]:
+        """What traces show of this model: its metadata and the options that shape an answer; no key, no headers."""
+        return {**super().to_payload(), **known(**{name: getattr(self, name) for name in _TOLD})}
+
+    @override
+    def set_options(self) -> dict[str, Any]:
+        """The options that are set, by the names that core knows."""
+        short = {name: getattr(self, name) for name in _SHORT}
+        return spelled_out({**super().set_options(), **known(**short)})
+
+    def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
+        one_call = call.pop("allow_parallel_tool_calls", True) is False
+        named = {self.option_aliases.get(name, name): value for name, value in call.items()}
+        request = build_request(self, spelled_out(named), messages)
+        return request, Asked.of(request, one_call=one_call)
+
+    def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:
+        return self._request(wire_messages(messages), call)
+
+    def _prompt_request(self, prompt: str, formatted: bool, call: dict[str, Any]) -> tuple[Request, Asked]:
+        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+        return self._request([{"role": "user", "content": text}], call)
+
+    def _items(self, request: Request, asked: Asked) -> ChatResponseGen:
+        progress = Progress(asked)
+        with self._client.stream(request) as stream:
+            for delta in stream:
+                yield progress.item(delta)
+        yield chat_response(stream.reply(), asked, delta="")
+
+    async def _aitems(self, request: Request, asked: Asked) -> ChatResponseAsyncGen:
+        progress = Progress(asked)
+        async with self._client.astream(request) as stream:
+            async for delta in stream:
+                yield progress.item(delta)
+        yield chat_response(stream.reply(), asked, delta="")
+
+    # ---- chat
+
+    @llm_chat_callback()
+    @override
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One answer.
+
+        Args:
+            messages: the conversation so far; at least one message.
+            **kwargs: options of this call; they win over the instance's, None clears one.
+
+        Raises:
+            OpenRouterError: the request failed, or its answer did.
+            ValueError: a message or an option that cannot be sent; nothing was.
+        """
+        request, asked = self._chat_request(messages, kwargs)
+        return chat_response(self._client.complete(request), asked)
+
+    @closes
+    @llm_chat_callback()
+    @override
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """As `chat`, piece by piece; the last item is the whole answer. Closing it early closes the connection."""
+        return lent(self._items(*self._chat_request(messages, kwargs)))
+
+    @llm_chat_callback()
+    @override
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """As `chat`."""
+        request, asked = self._chat_request(messages, kwargs)
+        return chat_response(await self._client.acomplete(request), asked)
+
+    @acloses
+    @llm_chat_callback()
+    @override
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """As `stream_chat`."""
+        return lent(self._aitems(*self._chat_request(messages, kwargs)))
+
+    # ---- complete: the same endpoint, one user message
+
+    @llm_completion_callback()
+    @override
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The answer to a text.
+
+        Args:
+            prompt: the text; ``completion_to_prompt`` is applied to it.
+            formatted: whether it has been applied already.
+            **kwargs: options of this call, as for `chat`.
+        """
+        request, asked = self._prompt_request(prompt, formatted, kwargs)
+        return completion_response(chat_response(self._client.complete(request), asked))
+
+    @closes
+    @llm_completion_callback()
+    @override
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """As `complete`, piece by piece; the last item is the whole answer."""
+        items = lent(self._items(*self._prompt_request(prompt, formatted, kwargs)))
+        return (completion_response(item) for item in items)
+
+    @llm_completion_callback()
+    @override
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """As `complete`."""
+        request, asked = self._prompt_request(prompt, formatted, kwargs)
+        return completion_response(chat_response(await self._client.acomplete(request), asked))
+
+    @acloses
+    @llm_completion_callback()
+    @override
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """As `stream_complete`."""
+        items = lent(self._aitems(*self._prompt_request(prompt, formatted, kwargs)))
+        return (completion_response(item) async for item in items)
+
+    # ---- tools
+
+    @override
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        tool_choice: str | dict[str, Any] | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The arguments of `chat` for a turn with tools.
+
+        LlamaIndex says ``allow_parallel_tool_calls=False`` unless told otherwise, so that is not sent: it could rule
+        out providers. It is kept to here: of several calls only the first is handed over. To have the wire's
+        ``parallel_tool_calls`` sent, set it as an option.
+        """
+        last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        messages = [*(chat_history or ()), *([] if last is None else [last])]
+        options = tool_options(tools, tool_choice, tool_required, self.strict if strict is None else strict)
+        if options and not allow_parallel_tool_calls:
+            options["allow_parallel_tool_calls"] = False
+        return {"messages": messages, **options, **kwargs}
+
+    @override
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The tool calls of an answer; a call that was cut off is not among them.
+
+        On an item of a stream before the last, calls show the arguments that have arrived so far.
+
+        Raises:
+            ValueError: there is none, and ``error_on_no_tool_call``.
+        """
+        calls = tool_selections(response)
+        if not calls and error_on_no_tool_call:
+            broken = cut_off(response)
+            reason = f": the arguments of {', '.join(broken)} are cut off or no JSON object" if broken else ""
+            raise ValueError(f"the answer has no tool call{reason}")
+        return calls
+
+    # ---- life
+
+    def close(self) -> None:
+        """Let go of the connections; the next call opens new ones."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for the running event loop's connections too."""
+        await self._client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        shared = {id(value): value for name in _OF_THIS_PROCESS if (value := getattr(self, name)) is not None}
+        return super().__deepcopy__({**(memo or {}), **shared})
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        state = BaseModel.__getstate__(self)  # LlamaIndex's own would take from this object what cannot be pickled
+        stays = {name: None for name in _OF_THIS_PROCESS if not isinstance(getattr(self, name), str)}
+        key = {} if self._key_given else {"api_key": None}
+        return {**state, "__dict__": {**state["__dict__"], **stays, **key}}
+
+    @override
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        BaseModel.__setstate__(self, state)
+        self.callback_manager = CallbackManager([])
+        if self.api_key is None:
+            self.api_key = from_environment({})["api_key"]
+
+
+_SHORT = ("order", "allow_fallbacks", "additional_kwargs")
+_OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
+
+
+def spelled_out(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by core's names: what ``order``, ``allow_fallbacks`` and ``additional_kwargs`` say put in its place."""
+    made = {name: value for name, value in options.items() if name not in _SHORT}
+    routing = {name: options[name] for name in ("order", "allow_fallbacks") if name in options}
+    more = dict(options.get("additional_kwargs") or {})
+    if "extra_headers" in more:
+        more["default_headers"] = more.pop("extra_headers")
+    for name, value in [*more.items(), *([("provider", routing)] if routing else ())]:
+        before = made.get(name)
+        both = name in _OBJECTS and isinstance(before, Mapping) and isinstance(value, Mapping)
+        made[name] = {**before, **value} if both and before else value
+    return made
+
+
+def _window(listed: Model | None) -> int:
+    """What surely fits: the window of the provider that is asked first, which may be smaller than the largest."""
+    if listed is None:
+        return UNKNOWN_WINDOW
+    return listed.provider_context_length or listed.context_length or UNKNOWN_WINDOW

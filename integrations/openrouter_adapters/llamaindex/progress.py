@@ -1,0 +1,85 @@
+"""`Progress`: the deltas of a stream as ChatResponses, each with everything so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatResponse, ContentBlock, ThinkingBlock, ToolCallBlock
+
+from openrouter_adapters.core.stream import Delta
+from openrouter_adapters.core.tool_calls import ToolCallDelta
+from openrouter_adapters.llamaindex import filled
+from openrouter_adapters.llamaindex.answers import Asked, citation_blocks, image_blocks, logprob_rows
+
+_NOTHING_MORE = Delta()[1:]
+
+
+class Progress:
+    """Turns one stream's deltas into items. An item that was handed out never changes.
+
+    What has arrived is kept ready, so that an item costs the same early and late in a stream; nothing is parsed or
+    joined again. A tool call's arguments are the text so far, until the last item has them parsed.
+    """
+
+    __slots__ = ("_call_blocks", "_calls", "_make", "_more_blocks", "_one_call", "_reasoning", "_text", "_thinking")
+
+    def __init__(self, asked: Asked) -> None:
+        self._one_call = asked.one_call
+        self._make = filled.maker()
+        self._text = ""
+        self._reasoning = ""
+        self._thinking: list[ThinkingBlock] = []
+        self._more_blocks: list[ContentBlock] = []
+        self._calls: list[dict[str, Any]] = []
+        self._call_blocks: list[ToolCallBlock] = []
+
+    def item(self, delta: Delta) -> ChatResponse:
+        """The answer so far.
+
+        Returns:
+            ``delta`` is the new visible text; ``additional_kwargs`` may have ``thinking_delta`` (new reasoning) and
+            ``audio_delta`` (the wire's piece of sound: ``data`` in base64, ``transcript``). ``raw`` is None.
+        """
+        make = self._make
+        words, more, rows = delta.text, {}, None
+        if words:
+            self._text += words
+        if delta[1:] != _NOTHING_MORE:
+            more, rows = self._more(delta), logprob_rows(delta.logprobs)
+        block = filled.text(make, self._text)
+        blocks = [*self._thinking, block, *self._more_blocks, *self._call_blocks]
+        said = filled.message(make, blocks, {"tool_calls": self._calls.copy()} if self._calls else {})
+        return filled.response(make, said, words, more, rows)
+
+    def _more(self, delta: Delta) -> dict[str, Any]:
+        """Take in what is not text; what the item's ``additional_kwargs`` say of it."""
+        more: dict[str, Any] = {}
+        if delta.reasoning:
+            self._reasoning += delta.reasoning
+            self._thinking = [filled.thinking(self._make, self._reasoning)]
+            more["thinking_delta"] = delta.reasoning
+        if delta.tool_calls:
+            self._add_calls(delta.tool_calls)
+        if delta.images or delta.annotations:
+            self._more_blocks += [*image_blocks(delta.images), *citation_blocks(delta.annotations)]
+        if delta.audio:
+            more["audio_delta"] = delta.audio
+        return more
+
+    def _add_calls(self, pieces: Sequence[ToolCallDelta]) -> None:
+        for piece in pieces:
+            if piece.index and self._one_call:
+                continue
+            if piece.index == len(self._calls):
+                self._calls.append(_wire_call("", "", ""))
+                self._call_blocks.append(filled.tool_call(self._make, "", "", ""))
+            before = self._call_blocks[piece.index]
+            call_id, name = piece.id or before.tool_call_id or "", piece.name or before.tool_name
+            arguments = str(before.tool_kwargs) + piece.arguments
+            self._calls[piece.index] = _wire_call(call_id, name, arguments)
+            self._call_blocks[piece.index] = filled.tool_call(self._make, call_id, name, arguments)
+
+
+def _wire_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
