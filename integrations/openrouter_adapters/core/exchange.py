@@ -133,6 +133,8 @@ class Exchange:
             raise self.stall()
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
             raise self._incomplete("the stream ended before the answer was complete")
+        if not self.builder.answered:
+            raise self._malformed("the answer has no choices", self.builder.reply())
 
     def one_body(self, data: bytes) -> Iterator[Delta]:
         """A JSON body that answers a request for a stream: an error, or the whole answer in one piece.

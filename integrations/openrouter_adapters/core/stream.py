@@ -68,6 +68,7 @@ class ReplyBuilder:
 
     Attributes:
         error: the ``error`` object of a chunk or choice, once one came.
+        answered: whether any choice came.
         started: whether a piece of the answer has been handed out.
     """
 
@@ -86,12 +87,14 @@ class ReplyBuilder:
         "_refusal",
         "_text",
         "_top",
+        "answered",
         "error",
         "started",
     )
 
     def __init__(self) -> None:
         self.error: Any = None
+        self.answered = False
         self.started = False
         self._top: dict[str, Any] = {}
         self._text: list[str] = []
@@ -131,7 +134,7 @@ class ReplyBuilder:
                 return self._feed_any(chunk)
         if "error" in top or text.__class__ is not str:
             return self._feed_any(chunk)
-        self._content_seen = True
+        self.answered = self._content_seen = True
         if self._details is None and "reasoning_details" in delta:
             self._details = ReasoningDetails()  # kept even when empty: some models reject its absence in the next turn
         if not text:
@@ -150,6 +153,7 @@ class ReplyBuilder:
         return added
 
     def _feed_choice(self, choice: Mapping[str, Any]) -> Delta | None:
+        self.answered = True
         self._feed_reasons(choice)
         delta = dict_of(choice.get("delta")) or dict_of(choice.get("message"))
         made = Delta(

@@ -105,7 +105,7 @@ class Server:
             self.state.log.append(exchange)
             wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
             exchange.status = wire.status
-            return Player(wire, exchange, self._players)
+            return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, exchange)
 
         return endpoint
 
@@ -141,7 +141,8 @@ async def read(request: Request) -> Exchange:
     if key:
         headers["authorization"] = "Bearer ***"
     query = dict(request.query_params)
-    return Exchange(request.method, request.url.path, query, headers, _json(raw), key=key)
+    port = request.client.port if request.client else 0
+    return Exchange(request.method, request.url.path, query, headers, _json(raw), port=port, key=key)
 
 
 def _json(raw: bytes) -> Any:
@@ -149,6 +150,23 @@ def _json(raw: bytes) -> Any:
         return json.loads(raw) if raw else None
     except ValueError:
         return raw.decode(errors="replace")
+
+
+class HangUp(Response):
+    """Closes the connection without a word."""
+
+    def __init__(self, server: uvicorn.Server, exchange: Exchange) -> None:
+        super().__init__()
+        self._server, self._exchange = server, exchange
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the request's connection among the server's, and end it."""
+        for connection in self._server.server_state.connections:
+            if connection.client == scope["client"] and connection.transport is not None:
+                connection.transport.abort()
+        await receive()
+        self._exchange.finish()
 
 
 class Player(Response):

@@ -34,6 +34,7 @@ class Exchange:
         provider: the provider that answered, where there was one.
         chunks_sent: data chunks of a stream that were sent.
         client_left: whether the client closed the connection before the answer was complete.
+        port: the client's end of the connection: the same for requests that came over one connection.
         key: the key that was sent, in no repr.
     """
 
@@ -47,6 +48,7 @@ class Exchange:
     provider: str | None = None
     chunks_sent: int = 0
     client_left: bool = False
+    port: int = 0
     key: str = field(default="", repr=False)
     _done: threading.Event = field(default_factory=threading.Event, repr=False)
 

@@ -1,0 +1,206 @@
+"""What goes wrong on the wire has one class, with all that is known."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import openrouter_adapters
+from openrouter_adapters.core import errors
+from openrouter_adapters.core.client import LONGEST_WAIT, wait_before_retry
+from openrouter_adapters.core.errors import Trouble, from_wire
+from openrouter_adapters.core.reply import Reply
+
+AVAILABILITY = {"code": "privacy_restricted", "excluded_by": ["data_policy:zdr"], "fallback_models": ["a/b"]}
+
+# status, error body, class, the openai class it is, retryable
+KINDS: dict[str, tuple[int, dict[str, Any], type[Exception], type[Exception], bool]] = {
+    "400": (400, {}, errors.InvalidRequestError, openai.BadRequestError, False),
+    "401": (401, {}, errors.AuthenticationError, openai.AuthenticationError, False),
+    "402": (402, {}, errors.InsufficientCreditsError, openai.APIStatusError, False),
+    "402 in flight": (
+        402,
+        {"metadata": {"reason": "in_flight_budget_exhausted", "limit_source": "openrouter_in_flight_budget"}},
+        errors.InsufficientCreditsError,
+        openai.APIStatusError,
+        True,
+    ),
+    "403": (403, {}, errors.PermissionDeniedError, openai.PermissionDeniedError, False),
+    "403 moderation": (
+        403,
+        {"metadata": {"reasons": ["violence"], "flagged_input": "..."}},
+        errors.ModerationError,
+        openai.PermissionDeniedError,
+        False,
+    ),
+    "404": (404, {}, errors.NotFoundError, openai.NotFoundError, False),
+    "404 prose": (
+        404,
+        {"message": "No endpoints found that support tool use"},
+        errors.NoEndpointsError,
+        openai.NotFoundError,
+        False,
+    ),
+    "404 typed": (404, {"availability": AVAILABILITY}, errors.NoEndpointsError, openai.NotFoundError, False),
+    "408": (408, {}, errors.APITimeoutError, openai.APITimeoutError, True),
+    "413": (413, {}, errors.InvalidRequestError, openai.BadRequestError, False),
+    "422": (422, {}, errors.InvalidRequestError, openai.UnprocessableEntityError, False),
+    "429": (429, {}, errors.RateLimitError, openai.RateLimitError, True),
+    "500": (500, {}, errors.ProviderError, openai.InternalServerError, True),
+    "502": (502, {}, errors.ProviderError, openai.InternalServerError, True),
+    "503": (503, {}, errors.ProviderError, openai.InternalServerError, True),
+    "503 none": (
+        503,
+        {"message": "No available providers", "availability": {"retryable": True}},
+        errors.NoEndpointsError,
+        openai.NotFoundError,
+        True,
+    ),
+    "524": (524, {}, errors.ProviderError, openai.InternalServerError, True),
+    "529": (529, {}, errors.ProviderError, openai.InternalServerError, True),
+    "overflow by type": (
+        400,
+        {"metadata": {"error_type": "context_length_exceeded"}},
+        errors.ContextOverflowError,
+        openai.BadRequestError,
+        False,
+    ),
+    "overflow by text": (
+        400,
+        {"message": "This endpoint's maximum context length is 200000 tokens. However, you requested about 2500021"},
+        errors.ContextOverflowError,
+        openai.BadRequestError,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "error", "cls", "sdk", "retryable"), KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("inside", [False, True], ids=["status", "in a 200"])
+def test_each_failure_has_its_class(
+    status: int, error: dict[str, Any], cls: type[Exception], sdk: type[Exception], retryable: bool, inside: bool
+) -> None:
+    """A code inside a 200 is judged like the status."""
+    body = {"message": "said", "code": status, **error}
+    made = from_wire(Trouble(body, status=200 if inside else status))
+    assert type(made) is cls or (type(made).__mro__[1] is cls and status == 422)
+    assert isinstance(made, (errors.OpenRouterError, openai.OpenAIError))
+    assert isinstance(made, sdk)
+    assert (made.status_code, made.code, made.retryable) == (status, status, retryable)
+    assert body["message"] in str(made) and str(status) in str(made)
+
+
+def test_the_same_trouble_after_the_first_piece_is_an_interruption() -> None:
+    partial = Reply(text="Hel", provider="P", model="m", id="gen-1")
+    made = from_wire(Trouble({"code": 429, "message": "slow down"}, partial=partial), begun=True)
+    assert type(made) is errors.StreamInterruptedError
+    assert (made.status_code, made.retryable, made.partial) == (429, True, partial)
+    assert (made.provider, made.model, made.generation_id) == ("P", "m", "gen-1")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("server_error", 500, "server_error"),
+        ("429", 429, None),
+        ("rate_limit_exceeded", 429, "rate_limit_exceeded"),
+        ("strange", None, "strange"),
+        (None, None, None),
+        (7, None, None),
+    ],
+)
+def test_codes_are_numbers_or_words(code: Any, status: int | None, kind: str | None) -> None:
+    made = from_wire(Trouble({"code": code, "message": "x"}))
+    assert (made.status_code, made.error_type, made.code) == (status, kind, code)
+
+
+def test_what_is_known_is_carried_and_said() -> None:
+    error = {
+        "code": 404,
+        "message": "No endpoints found",
+        "metadata": {"provider_name": "Azure", "raw": '{"error": "because"}', "error_type": "not_found"},
+        "availability": AVAILABILITY,
+    }
+    made = from_wire(Trouble(error, status=404, headers={"x-generation-id": "gen-9"}, model="asked/model"))
+    assert (made.provider, made.model, made.generation_id) == ("Azure", "asked/model", "gen-9")
+    assert (made.upstream, made.error_type, made.availability) == ('{"error": "because"}', "not_found", AVAILABILITY)
+    said = str(made)
+    for part in ("404", "Azure", "asked/model", "because", "data_policy:zdr", "a/b", "gen-9", "Relax `provider`"):
+        assert part in said
+
+
+def test_an_upstream_object_is_shown_as_json() -> None:
+    made = from_wire(Trouble({"code": 502, "message": "x", "metadata": {"raw": {"detail": ["é"]}}}))
+    assert made.upstream == '{"detail": ["é"]}'
+
+
+def test_credits_say_what_they_still_buy() -> None:
+    message = "You requested up to 65536 tokens, but can only afford 27342."
+    made = from_wire(Trouble({"code": 402, "message": message}))
+    assert made.affordable_tokens == 27342 and "27342" in str(made)
+
+
+@pytest.mark.parametrize(
+    ("headers", "error", "seconds"),
+    [
+        ({"retry-after": "3"}, {}, 3),
+        ({"retry-after-ms": "250"}, {}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, {}, 0),
+        ({"retry-after": "soon"}, {"metadata": {"retry_after_seconds": 7}}, 7),
+        ({}, {"availability": {"retry_after": 2}}, 2),
+        ({}, {}, None),
+    ],
+)
+def test_the_time_to_wait_is_read_from_wherever_it_stands(
+    headers: dict[str, str], error: dict[str, Any], seconds: float | None
+) -> None:
+    made = from_wire(Trouble({"code": 429, "message": "x", **error}, status=429, headers=headers))
+    assert made.retry_after == seconds
+
+
+def test_waiting_is_bounded_and_only_for_what_may_pass() -> None:
+    slow = errors.RateLimitError("x", retry_after=3600)
+    assert wait_before_retry(slow, 0, 2) == LONGEST_WAIT
+    assert wait_before_retry(slow, 2, 2) is None
+    assert wait_before_retry(errors.AuthenticationError("x"), 0, 2) is None
+    waits = [wait_before_retry(errors.ProviderError("x"), tries, 99) for tries in range(12)]
+    assert all(wait is not None and 0 < wait <= 8 for wait in waits)
+
+
+def test_errors_pickle_and_copy_with_all_they_carry() -> None:
+    made = from_wire(Trouble({"code": 429, "message": "x", "metadata": {"raw": "r"}}, partial=Reply(text="a")))
+    for copied in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert type(copied) is type(made) and str(copied) == str(made)
+        assert (copied.upstream, copied.partial, copied.retryable) == ("r", Reply(text="a"), True)
+
+
+def test_every_class_of_the_tree_is_exported() -> None:
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.OpenRouterError)
+    }
+    assert classes == {name for name in openrouter_adapters.__all__ if name.endswith("Error")}
+    for name in classes:
+        assert getattr(openrouter_adapters, name) is getattr(errors, name)
+        assert name in (errors.__doc__ or "")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ("code", "message", "metadata", "availability", "type")
+
+
+@given(error=st.dictionaries(st.sampled_from(KEYS), JSON) | JSON, status=st.sampled_from([200, 400, 404, 429, 503]))
+def test_any_error_body_is_read_without_another_exception(error: Any, status: int) -> None:
+    made = from_wire(Trouble(error, status=status, headers={"retry-after": "x"}))
+    assert isinstance(made, errors.OpenRouterError) and str(made)

@@ -1,0 +1,263 @@
+"""What is asked for is sent, exactly; what is not asked for is not."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_adapters.core.options import (
+    BODY_OPTIONS,
+    HEADER_OPTIONS,
+    OPTION_NAMES,
+    OpenRouterOptions,
+    build_request,
+    merged,
+    request_body,
+)
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+# One value for every option that goes into the body.
+BODY_VALUES: dict[str, Any] = {
+    "model": "openai/gpt-4o-mini:free",
+    "models": ["a/b", "c/d"],
+    "provider": {"order": ["azure"], "zdr": True, "max_price": {"prompt": 1}},
+    "preset": "mine",
+    "plugins": [{"id": "web", "max_results": 3}],
+    "service_tier": "flex",
+    "reasoning": {"max_tokens": 2000, "exclude": True},
+    "verbosity": "low",
+    "temperature": 0,
+    "top_p": 0.5,
+    "top_k": 40,
+    "min_p": 0.1,
+    "top_a": 1,
+    "max_tokens": 100,
+    "max_completion_tokens": 99,
+    "seed": 7,
+    "stop": ["END"],
+    "frequency_penalty": -1.5,
+    "presence_penalty": 2,
+    "repetition_penalty": 1.1,
+    "logit_bias": {"50256": -100},
+    "logprobs": True,
+    "top_logprobs": 5,
+    "prediction": {"type": "content", "content": "x"},
+    "parallel_tool_calls": False,
+    "modalities": ["image", "text"],
+    "image_config": {"aspect_ratio": "16:9"},
+    "audio": {"voice": "alloy", "format": "wav"},
+    "web_search_options": {"search_context_size": "low"},
+    "cache_control": {"type": "ephemeral", "ttl": "1h"},
+    "prompt_cache_key": "k",
+    "session_id": "s",
+    "user": "u",
+    "trace": {"trace_id": "t"},
+    "request_metadata": {"tenant": "x"},
+}
+
+
+def options(**given: Any) -> OpenRouterOptions:
+    return OpenRouterOptions(api_key="sk-test", **given)
+
+
+def body(instance: dict[str, Any] | None = None, **call: Any) -> dict[str, Any]:
+    made = build_request(options(**(instance or {})), call, MESSAGES).body
+    return {key: value for key, value in made.items() if key != "messages"}
+
+
+def test_the_table_covers_every_body_option() -> None:
+    assert set(BODY_VALUES) == set(BODY_OPTIONS)
+
+
+def test_nothing_is_sent_that_was_not_set() -> None:
+    request = build_request(options(), {}, MESSAGES)
+    assert request.body == {"messages": MESSAGES}
+    assert request.headers == {}
+
+
+@pytest.mark.parametrize("name", BODY_VALUES)
+@pytest.mark.parametrize("where", ["instance", "call"])
+def test_every_option_reaches_the_body_as_it_is(name: str, where: str) -> None:
+    given = {name: BODY_VALUES[name]}
+    sent = body(given) if where == "instance" else body(**given)
+    assert sent == {BODY_OPTIONS[name]: BODY_VALUES[name]}
+    assert type(sent[BODY_OPTIONS[name]]) is type(BODY_VALUES[name])
+
+
+@pytest.mark.parametrize("name", BODY_VALUES)
+def test_none_at_call_time_clears_every_option(name: str) -> None:
+    assert body({name: BODY_VALUES[name]}, **{name: None}) == {}
+
+
+def test_the_call_wins_and_objects_merge_deeply() -> None:
+    instance = {
+        "temperature": 0.1,
+        "provider": {"order": ["a"], "zdr": True, "max_price": {"prompt": 1, "completion": 2}},
+        "reasoning": {"effort": "low"},
+        "models": ["x/y"],
+        "logit_bias": {"1": 1},
+    }
+    sent = body(
+        instance,
+        temperature=0.9,
+        provider={"order": ["b"], "zdr": None, "max_price": {"prompt": 3}},
+        reasoning={"exclude": True},
+        models=["z/w"],
+        logit_bias={"2": 2},
+    )
+    assert sent == {
+        "temperature": 0.9,
+        "provider": {"order": ["b"], "max_price": {"prompt": 3, "completion": 2}},
+        "reasoning": {"effort": "low", "exclude": True},
+        "models": ["z/w"],
+        "logit_bias": {"2": 2},
+    }
+
+
+def test_a_provider_whose_every_key_is_cleared_is_not_sent() -> None:
+    assert body({"provider": {"zdr": True}}, provider={"zdr": None}) == {}
+    assert body({"reasoning_effort": "high"}, reasoning_effort=None) == {}
+
+
+def test_extra_body_merges_deeply_and_wins_within_its_layer() -> None:
+    instance = {"provider": {"order": ["a"], "zdr": True}, "extra_body": {"provider": {"order": ["b"]}, "safe": 1}}
+    assert body(instance) == {"provider": {"order": ["b"], "zdr": True}, "safe": 1}
+    assert body(instance, extra_body={"safe": None}, provider={"order": ["c"]}) == {
+        "provider": {"order": ["c"], "zdr": True}
+    }
+
+
+def test_reasoning_effort_is_short_for_reasoning_effort_in_the_object() -> None:
+    assert body({"reasoning_effort": "minimal"}) == {"reasoning": {"effort": "minimal"}}
+    assert body({"reasoning_effort": "low"}, reasoning_effort="high") == {"reasoning": {"effort": "high"}}
+    same = {"reasoning_effort": "low", "reasoning": {"effort": "low", "exclude": True}}
+    assert body(same) == {"reasoning": {"effort": "low", "exclude": True}}
+
+
+@pytest.mark.parametrize("where", ["instance", "call"])
+def test_two_different_efforts_are_an_error(where: str) -> None:
+    both = {"reasoning_effort": "low", "reasoning": {"effort": "high"}}
+    with pytest.raises(ValueError, match=r"reasoning_effort='low' and reasoning\['effort'\]='high'"):
+        body(both) if where == "instance" else body(**both)
+
+
+def test_a_name_that_nobody_knows_goes_into_the_body_at_call_time() -> None:
+    assert body(tools=[{"type": "openrouter:datetime"}], brand_new={"x": 1}) == {
+        "tools": [{"type": "openrouter:datetime"}],
+        "brand_new": {"x": 1},
+    }
+
+
+def test_headers_say_who_asks_and_the_users_own_win_whatever_their_case() -> None:
+    request = build_request(
+        options(
+            app_url="https://a.example",
+            app_title="A",
+            app_categories=["cli-agent", "legal"],
+            router_metadata=True,
+            default_headers={"x-openrouter-title": "mine", "X-One": "1"},
+        ),
+        {"extra_headers": {"x-one": "2", "HTTP-REFERER": None}},
+        MESSAGES,
+    )
+    assert request.headers == {
+        "x-openrouter-title": "mine",
+        "X-OpenRouter-Categories": "cli-agent,legal",
+        "X-OpenRouter-Metadata": "enabled",
+        "x-one": "2",
+    }
+    assert set(HEADER_OPTIONS) < set(OPTION_NAMES)
+
+
+def test_transport_options_can_be_given_per_call() -> None:
+    call = {"timeout": 3, "stall_timeout": 1.5, "max_retries": 0, "base_url": "http://x/v1/", "api_key": "sk-other"}
+    request = build_request(options(timeout=9, base_url="http://y"), call, MESSAGES)
+    assert (request.timeout, request.stall_timeout, request.max_retries) == (3, 1.5, 0)
+    assert request.base_url == "http://x/v1"
+    assert request.api_key.get_secret_value() == "sk-other"
+    assert set(request.body) == {"messages"}
+
+
+def test_the_environment_fills_in_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-env")
+    monkeypatch.setenv("OPENROUTER_API_BASE", "http://env/v1")
+    monkeypatch.setenv("OPENROUTER_SESSION_ID", "env-session")
+    monkeypatch.setenv("OPENROUTER_APP_TITLE", "env-title")
+    made = OpenRouterOptions(app_title="given")
+    assert made.api_key is not None and made.api_key.get_secret_value() == "sk-env"
+    assert (made.base_url, made.session_id, made.app_title) == ("http://env/v1", "env-session", "given")
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "http://first/v1")
+    assert OpenRouterOptions().base_url == "http://first/v1"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"api_key": None}, ValueError, "api_key is missing: .*OPENROUTER_API_KEY"),
+        ({"api_key": " "}, ValueError, "api_key is empty"),
+        ({"api_key": 12345}, TypeError, "api_key must be a str or a SecretStr, not int"),
+        ({"temprature": 1}, TypeError, "'temprature': did you mean 'temperature'"),
+        ({"zzzzqqqq": 1}, TypeError, r"'zzzzqqqq': for a new wire field use extra_body"),
+        ({"temperature": "hot"}, ValueError, "temperature"),
+        ({"max_tokens": 1.5}, ValueError, "max_tokens"),
+        ({"max_retries": -1}, ValueError, "max_retries"),
+        ({"models": "a/b"}, ValueError, "models"),
+        ({"provider": ["a"]}, ValueError, "provider"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(given: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said) as caught:
+        OpenRouterOptions(**{"api_key": "sk-secret", **given})
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_bad_values_at_call_time_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"temperature='hot'"):
+        body(temperature="hot")
+    with pytest.raises(ValueError, match="messages is empty"):
+        build_request(options(), {}, [])
+
+
+def test_an_unknown_key_in_provider_is_sent_with_one_warning() -> None:
+    with pytest.warns(UserWarning, match=r"'ordr' \(did you mean 'order'\?\)") as caught:
+        made = options(provider={"ordr": ["a"]})
+    assert len(caught) == 1
+    assert build_request(made, {}, MESSAGES).body["provider"] == {"ordr": ["a"]}
+    with pytest.warns(UserWarning, match="unknown key 'brand_new_thing'"):
+        assert body(provider={"brand_new_thing": 1}) == {"provider": {"brand_new_thing": 1}}
+
+
+def test_the_key_is_in_no_repr_or_dump() -> None:
+    made = options(default_headers={"X-Secret": "header-secret"}, model="a/b")
+    shown = f"{made!r} {made} {made.model_dump()} {made.model_dump_json()} {build_request(made, {}, MESSAGES)!r}"
+    assert "sk-test" not in shown
+    assert "header-secret" not in f"{made!r} {made.model_dump()}"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(st.text(max_size=3), JSON, max_size=4)
+
+
+@given(base=OBJECTS, over=OBJECTS)
+def test_merging_never_mutates_and_is_idempotent(base: dict[str, Any], over: dict[str, Any]) -> None:
+    before = copy.deepcopy((base, over))
+    made = merged(base, over)
+    assert (base, over) == before
+    assert merged(made, over) == made
+
+
+@given(layers=st.lists(st.fixed_dictionaries({}, optional={"provider": OBJECTS, "extra_body": OBJECTS}), max_size=2))
+def test_building_a_body_never_mutates_what_the_caller_gave(layers: list[dict[str, Any]]) -> None:
+    instance, call = [*layers, {}, {}][:2]
+    before = copy.deepcopy((instance, call))
+    request_body(instance, call)
+    assert (instance, call) == before
