@@ -67,7 +67,8 @@ def label(path: Path) -> str:
 
 
 def package_of(path: Path) -> list[str]:
-    return list(path.relative_to(SOURCE).parent.parts)
+    root = SOURCE if path.is_relative_to(SOURCE) else ROOT
+    return list(path.relative_to(root).parent.parts)
 
 
 def imported(path: Path) -> Iterator[str]:
