@@ -334,3 +334,26 @@ def test_a_search_leaves_a_citation(client: Client) -> None:
     body = client.chat(tools=[{"type": "openrouter:web_search"}]).body
     assert body["choices"][0]["message"]["annotations"][0]["type"] == "url_citation"
     assert body["usage"]["server_tool_use_details"] == {"web_search_requests": 1}
+
+
+def test_embeddings_of_parts(client: Client) -> None:
+    part = {"type": "text", "text": "heavy rain"}
+    assert (
+        embed(client, input=[{"content": [part]}])[0]["embedding"] == embed(client, input="heavy rain")[0]["embedding"]
+    )
+    assert len(embed(client, input=[1, 2, 3])) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/embeddings", {}), ("/embeddings", {"input": []}), ("/rerank", {"query": "x"})]
+)
+def test_vectors_of_nothing(path: str, body: dict[str, Any], client: Client) -> None:
+    assert client.post(path, {"model": "m", **body}).status == 400
+
+
+def test_reasoning_without_readable_details(gateway: LocalGateway, client: Client) -> None:
+    secret = {"type": "reasoning.encrypted", "data": "..."}
+    gateway.reply("Hi", reasoning="Hm, yes", reasoning_details=[secret])
+    deltas = [chunk["choices"][0]["delta"] for chunk in client.chat(stream=True).chunks]
+    assert "".join(delta.get("reasoning") or "" for delta in deltas) == "Hm, yes"
+    assert [item for delta in deltas for item in delta.get("reasoning_details", ())] == [secret]

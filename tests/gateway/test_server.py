@@ -152,10 +152,11 @@ def test_slow_answers_do_not_wait_for_each_other(gateway: LocalGateway) -> None:
 def test_one_connection_serves_many_requests(gateway: LocalGateway, client: Client) -> None:
     host, port = gateway.base_url.split("/")[2].split(":")
     payload = json.dumps({"messages": MESSAGES, "stream": True}).encode()
-    head = f"POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: {len(payload)}"
+    request = "POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
+    head = f"{request}Content-Length: {len(payload)}\r\n\r\n".encode()
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         for _ in range(3):
-            connection.sendall(f"{head}\r\n\r\n".encode() + payload)
+            connection.sendall(head + payload)
             received = b""
             while not received.endswith(b"0\r\n\r\n"):
                 received += connection.recv(65536)

@@ -15,6 +15,10 @@ __all__ = ["FAULTS", "Fault", "find"]
 Details: TypeAlias = Mapping[str, Any]
 Apply: TypeAlias = Callable[[Wire, Details], Wire]
 
+_DETAILS = {
+    *("message", "code", "metadata", "availability", "headers", "retry_after", "status"),
+    *("after", "seconds", "every", "native_finish_reason"),
+}
 _PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
 
@@ -41,7 +45,10 @@ def find(name: str, **details: Any) -> Fault:
 
     Raises:
         ValueError: there is none; the message names the nearest.
+        TypeError: no fault has such a detail.
     """
+    if unknown := details.keys() - _DETAILS:
+        raise TypeError(f"no fault has the detail {', '.join(unknown)}; there are {', '.join(sorted(_DETAILS))}")
     if name not in _FAULTS:
         near = difflib.get_close_matches(name, _FAULTS, 3)
         raise ValueError(f"no fault is called {name!r}; the nearest are {near or sorted(_FAULTS)}")
@@ -217,6 +224,11 @@ def cut(wire: Wire, details: Details) -> Wire:
     return _broken(wire, details, Cut())
 
 
+def hang_up(_: Wire, __: Details) -> Wire:
+    """The connection is closed before anything is answered."""
+    return Wire(0)
+
+
 def truncated(wire: Wire, details: Details) -> Wire:
     """The answer just ends, in good order: no finish reason, no [DONE] (details: after)."""
     return _broken(wire, details)
@@ -273,6 +285,7 @@ _FAULTS: dict[str, Apply] = {
     "error_chunk_with_usage": error_chunk_with_usage,
     "error_chunk_first": error_chunk_first,
     "cut": cut,
+    "hang_up": hang_up,
     "truncated": truncated,
     "no_done": no_done,
     "no_finish": no_finish,
@@ -281,7 +294,10 @@ _FAULTS: dict[str, Apply] = {
     "malformed_chunk": malformed_chunk,
     "slow_start": slow_start,
 }
-_HIDING = {*REFUSALS, "error_200", "null_choices", "empty_choices", "html", "empty_body", "error_chunk_first"}
+_HIDING = {
+    *REFUSALS,
+    *("error_200", "null_choices", "empty_choices", "html", "empty_body", "error_chunk_first", "hang_up"),
+}
 
 FAULTS: Mapping[str, str] = MappingProxyType({name: (apply.__doc__ or "").strip() for name, apply in _FAULTS.items()})
 """Every fault by name, with one line on what it does."""

@@ -43,7 +43,8 @@ class Reply:
         system_fingerprint: the fingerprint that the answer names.
         chunks: the stream's pieces: a string is a piece of text, an object is a whole ``delta``.
         chunk_size: tokens in a piece, when ``chunks`` is not given.
-        comments: keep-alive comments before the first chunk; a stream of more than a few chunks has one between them.
+        comments: keep-alive comments before the first chunk (blank lines before an unstreamed body); unless 0, a longer
+            stream has some between its chunks too.
         end: the stream's end: the usage chunk repeats the choice ("repeat", today's wire), has a choice without a
             finish reason ("null") or has no choices ("empty").
         delay: seconds between chunks, and before an unstreamed answer.

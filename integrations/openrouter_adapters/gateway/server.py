@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import answers
 from .answers import Handler, answer
@@ -163,7 +164,7 @@ class HangUp(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the request's connection among the server's, and end it."""
         for connection in self._server.server_state.connections:
-            if connection.client == scope["client"] and connection.transport is not None:
+            if isinstance(connection, H11Protocol) and connection.client == scope["client"]:
                 connection.transport.abort()
         await receive()
         self._exchange.finish()

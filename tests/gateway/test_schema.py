@@ -1,0 +1,79 @@
+"""What fills a schema is what the schema accepts: pydantic is the judge."""
+
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Literal
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, Field
+
+from openrouter_adapters.gateway.schema import Words, instance
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Point(BaseModel):
+    x: float
+    y: float = 1.5
+
+
+class Node(BaseModel):
+    name: str
+    children: list["Node"]
+
+
+class Strings(BaseModel):
+    short: Annotated[str, Field(max_length=3)]
+    long: Annotated[str, Field(min_length=50)]
+    day: date
+    moment: datetime
+    id: UUID
+
+
+class Numbers(BaseModel):
+    small: Annotated[int, Field(ge=1, le=5)]
+    above: Annotated[int, Field(gt=10)]
+    share: Annotated[float, Field(ge=0, le=1)]
+    flag: bool
+    nothing: None
+
+
+class Choices(BaseModel):
+    colour: Colour
+    kind: Literal["only"]
+    either: int | str
+    maybe: Point | None
+    several: Annotated[list[Point], Field(min_length=2)]
+    table: dict[str, int]
+    anything: list[object]
+
+
+@pytest.mark.parametrize("text", ["", "Put 3 blue boxes and 400 red ones in Berlin"])
+@pytest.mark.parametrize("model", [Point, Node, Strings, Numbers, Choices])
+def test_models_of_many_kinds(model: type[BaseModel], text: str) -> None:
+    assert model.model_validate(instance(model.model_json_schema(), Words(text)))
+
+
+def test_words_of_the_text_are_used() -> None:
+    value = instance(Choices.model_json_schema(), Words("Put 3 blue boxes in Berlin"))
+    assert (value["colour"], value["either"]) == ("blue", 3)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"allOf": [{"$ref": "#/d"}, {"properties": {"b": {"const": 2}}, "required": ["b"]}], "d": {}}, {"b": 2}),
+        ({"type": ["string", "null"]}, "text"),
+        ({"default": {"a": 1}}, {"a": 1}),
+        ({"type": "array", "items": True}, [""]),
+        ({"type": "array", "minItems": 0}, []),
+        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "null"}}}, None),
+        ({}, "text"),
+    ],
+)
+def test_odd_schemas(schema: dict[str, object], value: object) -> None:
+    assert instance(schema, Words("")) == value
