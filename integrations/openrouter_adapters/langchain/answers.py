@@ -113,11 +113,18 @@ def answer_chunk(delta: Delta, make: MakeChunk) -> ChatGenerationChunk:
         extra["refusal"] = refusal
     if audio and (pieces := {key: audio[key] for key in _AUDIO_PIECES if isinstance(audio.get(key), str)}):
         extra["audio"] = pieces
-    return make(text, extra, [_piece(call) for call in calls] if calls else [])
+    return make(text, extra, _pieces(calls) if calls else [])
 
 
-def _piece(call: ToolCallDelta) -> ToolCallChunk:
-    return {"name": call.name, "args": call.arguments, "id": call.id, "index": call.index, "type": "tool_call_chunk"}
+def _pieces(calls: Sequence[ToolCallDelta]) -> list[ToolCallChunk]:
+    """One piece per call: core merges pieces of different chunks, not those within one."""
+    made: dict[int, ToolCallChunk] = {}
+    for call in calls:
+        text, call_id, name = call.arguments, call.id, call.name
+        if before := made.get(call.index):
+            text, call_id, name = f"{before['args']}{text}", before["id"] or call_id, before["name"] or name
+        made[call.index] = {"name": name, "args": text, "id": call_id, "index": call.index, "type": "tool_call_chunk"}
+    return list(made.values())
 
 
 def last_chunk(reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequence[str]) -> ChatGenerationChunk:
@@ -133,7 +140,7 @@ def last_chunk(reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequen
         content="",
         additional_kwargs=_whole_only(reply) | known(audio=audio or None),
         response_metadata=response_metadata(reply, asked),
-        tool_call_chunks=[_piece(call) for call in missing_ids],
+        tool_call_chunks=_pieces(missing_ids),
         usage_metadata=usage_metadata(reply.usage),
         chunk_position="last",
     )

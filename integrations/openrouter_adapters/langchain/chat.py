@@ -17,7 +17,8 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import OpenRouterOptions, Request, build_request
+from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
 from openrouter_adapters.langchain.messages import wire_messages

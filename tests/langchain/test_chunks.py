@@ -1,0 +1,160 @@
+"""Chunks built directly equal ordinary ones, in every field and in every sum; a cut-off call stays cut off."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.load import dumpd, load
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk, message_chunk_to_message
+from langchain_core.outputs import ChatGenerationChunk
+from langgraph.graph.message import add_messages
+
+from openrouter_adapters.langchain import chunks
+from openrouter_adapters.langchain.chunks import AnswerChunk, chunk_maker, direct_chunk, ordinary_chunk, state
+
+PIECES = ["", "{", '{"a": 1}', '{"a": "x', 'y"}', " {", "null", "1", "[", "]", "}", '"', "\u00a0{", "\ufeff{}", "\n"]
+texts = st.text(max_size=8)
+pieces = st.builds(
+    lambda args, name, call_id, index: ToolCallChunk(
+        name=name, args=args, id=call_id, index=index, type="tool_call_chunk"
+    ),
+    st.sampled_from(PIECES) | texts,
+    st.none() | texts,
+    st.none() | st.sampled_from(["a", "b"]),
+    st.integers(0, 2),
+)
+extras = st.fixed_dictionaries({}, optional={"reasoning_content": texts, "refusal": texts})
+samples = st.tuples(texts, extras, st.lists(pieces, max_size=2))
+
+
+def last(**fields: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AnswerChunk(content="", chunk_position="last", **fields))
+
+
+def call(args: str, name: str | None = "f", call_id: str | None = "c", index: int = 0) -> ToolCallChunk:
+    return ToolCallChunk(name=name, args=args, id=call_id, index=index, type="tool_call_chunk")
+
+
+@given(samples)
+def test_direct_equals_ordinary(sample: tuple[str, dict[str, Any], list[ToolCallChunk]]) -> None:
+    direct, ordinary = direct_chunk(*copy.deepcopy(sample)), ordinary_chunk(*copy.deepcopy(sample))
+    assert state(direct) == state(ordinary)
+    assert direct.model_dump() == ordinary.model_dump()
+    assert repr(direct) == repr(ordinary)
+
+
+@given(st.lists(samples, min_size=1, max_size=5), st.booleans())
+def test_sums_are_equal(many: list[tuple[str, dict[str, Any], list[ToolCallChunk]]], ended: bool) -> None:
+    end = [last()] if ended else []
+    direct = [direct_chunk(*copy.deepcopy(sample)) for sample in many] + end
+    ordinary = [ordinary_chunk(*copy.deepcopy(sample)) for sample in many] + end
+    assert state(direct[0] + direct[1:]) == state(ordinary[0] + ordinary[1:])
+
+
+def test_the_direct_way_is_taken_here() -> None:
+    assert chunk_maker() is direct_chunk
+
+
+@pytest.mark.parametrize("trouble", [lambda *_: ordinary_chunk("other", {}, []), lambda *_: 1 / 0])
+def test_the_ordinary_way_where_the_two_differ(monkeypatch: pytest.MonkeyPatch, trouble: Any) -> None:
+    monkeypatch.setattr(chunks, "direct_chunk", trouble)
+    assert chunk_maker.__wrapped__() is ordinary_chunk
+
+
+def test_core_sets_what_it_sets() -> None:
+    chunk = direct_chunk("a", {}, [])
+    chunk.message.id = "run"
+    chunk.message.response_metadata = {"model_provider": "openrouter"}
+    assert chunk.message.model_fields_set >= {"id", "response_metadata"}
+
+
+CUT = '{"city": "Par'
+
+
+def cut_off() -> ChatGenerationChunk:
+    parts = [direct_chunk("Let me", {}, []), direct_chunk("", {}, [call(CUT[:5])])]
+    return parts[0] + [parts[1], direct_chunk("", {}, [call(CUT[5:], None, None)]), last()]
+
+
+def test_a_cut_off_call_is_completed_only_while_it_streams() -> None:
+    running = direct_chunk("", {}, [call(CUT)]).message
+    assert isinstance(running, AnswerChunk)
+    assert running.tool_calls[0]["args"] == {"city": "Par"}
+    whole = cut_off().message
+    assert isinstance(whole, AnswerChunk)
+    assert whole.tool_calls == []
+    assert [broken["args"] for broken in whole.invalid_tool_calls] == [CUT]
+
+
+def test_pairwise_sums_are_as_strict() -> None:
+    parts = [direct_chunk("", {}, [call(CUT[:5])]), direct_chunk("", {}, [call(CUT[5:], None, None)]), last()]
+    pairwise = parts[0].message + parts[1].message + parts[2].message
+    assert isinstance(pairwise, AnswerChunk)
+    assert pairwise.tool_calls == []
+    assert pairwise.invalid_tool_calls[0]["args"] == CUT
+
+
+def test_a_list_or_a_number_is_no_call() -> None:
+    whole = direct_chunk("", {}, [call("[1]")]) + [direct_chunk("", {}, [call("1", "g", "d", 1)]), last()]
+    assert [broken["args"] for broken in whole.message.invalid_tool_calls] == ["[1]", "1"]  # type: ignore[attr-defined]
+
+
+def test_blank_arguments_are_none() -> None:
+    whole = direct_chunk("", {}, [call(" ")]) + last()
+    assert whole.message.tool_calls == [{"name": "f", "args": {}, "id": "c", "type": "tool_call"}]  # type: ignore[attr-defined]
+
+
+def test_it_becomes_a_plain_message() -> None:
+    message = message_chunk_to_message(cut_off().message)
+    assert type(message) is AIMessage
+    assert message.invalid_tool_calls[0]["args"] == CUT
+    assert message.content == "Let me"
+    assert type(generate_from_stream(iter([cut_off()])).generations[0].message) is AIMessage
+
+
+def test_langgraph_keeps_it_cut_off() -> None:
+    [message] = add_messages([], [cut_off().message])  # type: ignore[list-item,misc]
+    assert type(message) is AIMessage
+    assert message.invalid_tool_calls[0]["args"] == CUT
+
+
+def test_copies() -> None:
+    message = cut_off().message
+    for same in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message), copy.copy(message), message.model_copy()):
+        assert type(same) is AnswerChunk
+        assert state(same) == state(message)
+        assert same == message
+
+
+@pytest.mark.filterwarnings("ignore:The function `load` is in beta")
+def test_serialized_under_the_name_of_core() -> None:
+    message = direct_chunk("a", {"reasoning_content": "b"}, []).message
+    loaded = load(dumpd(message), allowed_objects="messages")
+    assert type(loaded) is AIMessageChunk
+    assert vars(loaded) == vars(message)
+
+
+def test_v1_content_ends_with_whole_calls() -> None:
+    block = {
+        "type": "tool_call_chunk",
+        "id": "c",
+        "name": "f",
+        "args": '{"a": 1}',
+        "index": "lc_tc_0",
+        "extras": {"x": 1},
+    }
+    cut = {**block, "args": CUT, "index": "lc_tc_1", "id": "d"}
+    text = {"type": "text", "text": "a"}
+    parts = [call('{"a": 1}'), call(CUT, "f", "d", 1)]
+    message = AnswerChunk(content=[text, block, cut], tool_call_chunks=parts, chunk_position="last")
+    assert message.content == [
+        text,
+        {"type": "tool_call", "id": "c", "name": "f", "args": {"a": 1}, "extras": {"x": 1}},
+        {"type": "invalid_tool_call", "id": "d", "name": "f", "args": CUT, "error": None, "extras": {"x": 1}},
+    ]
