@@ -29,8 +29,9 @@ from openrouter_adapters import (
 )
 from openrouter_adapters.core import client as client_module
 from openrouter_adapters.core.client import Client, wait_before_retry
-from openrouter_adapters.core.options import OpenRouterOptions, Request, build_request
+from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.gateway import LocalGateway
 
 KEY = "sk-or-very-secret"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import openrouter_adapters
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.client import LONGEST_WAIT, wait_before_retry
-from openrouter_adapters.core.errors import Trouble, from_wire
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.trouble import Trouble, from_wire
 
 AVAILABILITY = {"code": "privacy_restricted", "excluded_by": ["data_policy:zdr"], "fallback_models": ["a/b"]}
 

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core.options import (
-    BODY_OPTIONS,
-    HEADER_OPTIONS,
-    OPTION_NAMES,
-    OpenRouterOptions,
-    build_request,
-    merged,
-    request_body,
-)
+from openrouter_adapters.core.options import BODY_OPTIONS, HEADER_OPTIONS, OPTION_NAMES, OpenRouterOptions
+from openrouter_adapters.core.request import build_request, merged, request_body
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
-from openrouter_adapters.core.options import Request
+from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import Delta, ReplyBuilder
-from openrouter_adapters.core.watchdog import Alarm
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.connections import Connections
@@ -34,9 +32,6 @@ T = TypeVar("T")
 
 LONGEST_WAIT = 60.0
 """Seconds; a longer `Retry-After` is cut to this."""
-
-# A body is read to its end after [DONE], or its connection is lost for the next request; but not for ever.
-_DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
 
 
 class Client:
@@ -66,16 +61,24 @@ class Client:
         Raises:
             OpenRouterError: the request failed, or its answer did; after the retries that are due.
         """
-        return self._retrying(request, lambda: self._complete_once(request))
+        return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.whole(data)))
+
+    def fetch(self, request: Request) -> dict[str, Any]:
+        """The JSON object of another endpoint than chat.
+
+        Raises:
+            OpenRouterError: as `complete`.
+        """
+        return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.body(data)))
 
     def stream(self, request: Request) -> ReplyStream:
         """One answer, piece by piece: ``with client.stream(request) as stream: for delta in stream: ...``."""
         return ReplyStream(self, request)
 
-    def _complete_once(self, request: Request) -> Reply:
+    def _whole_once(self, request: Request, read: Callable[[Exchange, bytes], T]) -> T:
         exchange = self._open(request, stream=False)
         try:
-            return exchange.whole(b"".join(_blocks(exchange)))
+            return read(exchange, b"".join(blocks(exchange)))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -87,16 +90,17 @@ class Client:
 
     def _start_once(self, request: Request) -> tuple[Exchange, Iterator[Delta]]:
         exchange = self._open(request, stream=True)
-        deltas = _deltas(exchange)
-        first = next(deltas, None)
-        return exchange, deltas if first is None else chain((first,), deltas)
+        arriving = deltas(exchange)
+        first = next(arriving, None)
+        return exchange, arriving if first is None else chain((first,), arriving)
 
     def _open(self, request: Request, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange
 
         sdk = self._sync_sdk(request, connections.shared)
         try:
-            opened = sdk.post(cast_to=object, stream=True, stream_cls=connections.Opened, **_sdk_call(request, stream))
+            send = getattr(sdk, request.method)
+            opened = send(cast_to=object, stream=True, stream_cls=connections.Opened, **_sdk_call(request, stream))
         except Exception as error:
             raise _typed(error, request, self._specialize) from error
         return exchange.Exchange(request, opened.response, self._specialize)
@@ -143,7 +147,7 @@ class Client:
     async def _acomplete_once(self, request: Request) -> Reply:
         exchange = await self._aopen(request, stream=False)
         try:
-            return exchange.whole(b"".join([block async for block in _ablocks(exchange)]))
+            return exchange.whole(b"".join([block async for block in ablocks(exchange)]))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -155,8 +159,8 @@ class Client:
 
     async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncIterator[Delta]]:
         exchange = await self._aopen(request, stream=True)
-        deltas = _adeltas(exchange)
-        return exchange, await anext(deltas, None), deltas
+        arriving = adeltas(exchange)
+        return exchange, await anext(arriving, None), arriving
 
     async def _aopen(self, request: Request, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange
@@ -164,7 +168,8 @@ class Client:
         sdk = await self._async_sdk(request, connections.shared)
         call = _sdk_call(request, stream)
         try:
-            opened = await sdk.post(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)
+            send = getattr(sdk, request.method)
+            opened = await send(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)
         except Exception as error:
             raise _typed(error, request, self._specialize) from error
         return exchange.Exchange(request, opened.response, self._specialize)
@@ -277,156 +282,17 @@ class AsyncReplyStream:
         return self.builder.reply()
 
 
-# --------------------------------------------------------------------------------------------- reading, both ways
-
-
-def _deltas(exchange: Exchange) -> Iterator[Delta]:
-    try:
-        with _stall_alarm(exchange):
-            blocks = exchange.response.iter_bytes()
-            if not exchange.streams:
-                yield from exchange.one_body(b"".join(blocks))
-                return
-            for block in blocks:
-                yield from exchange.fold(block)
-                if exchange.done:
-                    break
-            yield from exchange.end()
-        _drain(exchange, blocks)
-    except Exception as error:
-        exchange.fail(error)
-    finally:
-        exchange.response.close()
-
-
-async def _adeltas(exchange: Exchange) -> AsyncIterator[Delta]:
-    try:
-        blocks = _timed(exchange, exchange.response.aiter_bytes())
-        if not exchange.streams:
-            for delta in exchange.one_body(b"".join([block async for block in blocks])):
-                yield delta
-            return
-        async for block in blocks:
-            for delta in exchange.fold(block):
-                yield delta
-            if exchange.done:
-                break
-        for delta in exchange.end():
-            yield delta
-        await _adrain(exchange, blocks)
-    except Exception as error:
-        exchange.fail(error)
-    finally:
-        await exchange.response.aclose()
-
-
-def _blocks(exchange: Exchange) -> Iterator[bytes]:
-    """The blocks of a whole body; white space does not count as data."""
-    with _stall_alarm(exchange):
-        for block in exchange.response.iter_bytes():
-            if exchange.alive is not None and not block.isspace():
-                exchange.alive()
-            yield block
-
-
-async def _ablocks(exchange: Exchange) -> AsyncIterator[bytes]:
-    async for block in _timed(exchange, exchange.response.aiter_bytes()):
-        if exchange.alive is not None and not block.isspace():
-            exchange.alive()
-        yield block
-
-
-def _stall_alarm(exchange: Exchange) -> AbstractContextManager[Any]:
-    """Break the connection when no data comes for ``stall_timeout`` seconds."""
-    seconds = exchange.request.stall_timeout
-    if seconds is None:
-        return nullcontext()
-
-    def stall() -> None:
-        exchange.stalled = True
-        _hang_up(exchange.response)
-
-    alarm = Alarm(seconds, stall)
-    exchange.alive = alarm.reset
-    return alarm
-
-
-def _hang_up(response: Any) -> None:
-    """Make a read that is blocked in another thread return."""
-    stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
-    if sock is None:
-        response.close()
-        return
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it is closed already
-        return
-
-
-def _timed(exchange: Exchange, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The blocks, none later than ``stall_timeout`` seconds after the last data."""
-    seconds = exchange.request.stall_timeout
-    return blocks if seconds is None else _stalling(exchange, blocks, seconds)
-
-
-async def _stalling(exchange: Exchange, blocks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    deadline = time.monotonic() + seconds
-
-    def alive() -> None:
-        nonlocal deadline
-        deadline = time.monotonic() + seconds
-
-    exchange.alive = alive
-    while True:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                block = await anext(blocks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            exchange.stalled = True
-            raise
-        yield block
-
-
-def _drain(exchange: Exchange, blocks: Iterator[bytes]) -> None:
-    """Read what follows ``[DONE]``, so that the connection can be used again."""
-    left = _DRAIN_BYTES
-    with Alarm(_DRAIN_SECONDS, lambda: _hang_up(exchange.response)):
-        try:
-            for block in blocks:
-                left -= len(block)
-                if left < 0:
-                    return
-        except Exception:  # the answer is whole already: only the connection is lost
-            return
-
-
-async def _adrain(exchange: Exchange, blocks: AsyncIterator[bytes]) -> None:
-    left = _DRAIN_BYTES
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for block in blocks:
-                left -= len(block)
-                if left < 0:
-                    return
-    except Exception:  # as in _drain
-        return
-
-
-# ------------------------------------------------------------------------------------------------------ requests
-
-
 def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
-    """The arguments of the SDK's ``post``."""
+    """The arguments of the SDK's ``post`` or ``get``."""
     headers = {"Authorization": f"Bearer {request.api_key.get_secret_value()}", **request.headers}
     options: dict[str, Any] = {"headers": headers}
     timeout = _timeout(request)
     if timeout is not None:
         options["timeout"] = timeout
-    body = {**request.body, "stream": True} if stream else request.body
-    return {"path": request.base_url + request.path, "body": body, "options": options}
+    call: dict[str, Any] = {"path": request.base_url + request.path, "options": options}
+    if request.method == "post":
+        call["body"] = {**request.body, "stream": True} if stream else request.body
+    return call
 
 
 def _timeout(request: Request) -> Any:

@@ -10,9 +10,10 @@ import openai
 from pydantic_core import from_json
 
 from openrouter_adapters.core import errors
-from openrouter_adapters.core.options import Request
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
+from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of
 
 # The names that both generations of httpx, and what runs below them, give to network trouble.
@@ -61,9 +62,7 @@ class Exchange:
         Raises:
             OpenRouterError: the body is an error, a broken-off answer, or no answer.
         """
-        body = self._object(data)
-        if body.get("error"):
-            raise self._error(body["error"])
+        body = self.body(data)
         choices = dicts_of(body.get("choices"))
         if not choices:
             raise self._malformed("the answer has no choices", Reply.from_body(body))
@@ -71,6 +70,17 @@ class Exchange:
         if broken or reply.finish_reason == "error":
             raise self._error(broken or broken_off(reply.native_finish_reason), reply)
         return reply
+
+    def body(self, data: bytes) -> dict[str, Any]:
+        """The JSON object that came, which may be of any endpoint.
+
+        Raises:
+            OpenRouterError: it is an error under HTTP 200, or no JSON object.
+        """
+        body = self._object(data)
+        if body.get("error"):
+            raise self._error(body["error"])
+        return body
 
     def _object(self, data: bytes) -> dict[str, Any]:
         if not data.strip():
@@ -174,14 +184,14 @@ class Exchange:
         return self._make(errors.StallTimeoutError, said, partial=partial)
 
     def _error(self, error: Any, partial: Reply | None = None, *, begun: bool = False) -> errors.OpenRouterError:
-        trouble = errors.Trouble(
+        trouble = Trouble(
             error=error,
             headers=self.response.headers,
             response=self.response,
             model=next(iter(self.request.asked), None),
             partial=partial,
         )
-        return errors.from_wire(trouble, self._specialize, begun=begun)
+        return from_wire(trouble, self._specialize, begun=begun)
 
     def _malformed(self, said: str, partial: Reply | None = None) -> errors.OpenRouterError:
         return self._make(errors.MalformedResponseError, said, partial=partial)
@@ -209,14 +219,14 @@ def status_error(error: openai.APIStatusError, request: Request, specialize: err
     except ValueError:
         body = error.response.text.strip()[:500]  # a page of a proxy, perhaps
     inner = body.get("error", body) if isinstance(body, dict) else body
-    trouble = errors.Trouble(
+    trouble = Trouble(
         error=inner,
         status=error.status_code,
         headers=error.response.headers,
         response=error.response,
         model=next(iter(request.asked), None),
     )
-    made = errors.from_wire(trouble, specialize)
+    made = from_wire(trouble, specialize)
     made.openrouter_metadata = dict_of(dict_of(body).get("openrouter_metadata")) or None
     return made
 

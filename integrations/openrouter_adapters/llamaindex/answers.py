@@ -22,7 +22,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic import ValidationError
 
-from openrouter_adapters.core.options import Request
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.tool_calls import ToolCall
 from openrouter_adapters.core.usage import Usage

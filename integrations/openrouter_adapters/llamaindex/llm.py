@@ -26,7 +26,9 @@ from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import OpenRouterOptions, Request, build_request, checked_call, from_environment
+from openrouter_adapters.core.arguments import from_environment
+from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.closing import acloses, closes, lent

@@ -1,0 +1,188 @@
+"""From options to a request: the instance's and the call's are layered into one body and its headers.
+
+Instance options, the instance's ``extra_body``, the call's options and the call's ``extra_body`` are layered in this
+order, the later wins; ``provider``, ``reasoning`` and ``extra_body`` merge deeply; None clears. Nothing of the caller's
+is mutated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from openrouter_adapters.core.arguments import check_effort, checked_key, warn_of_unknown_keys
+from openrouter_adapters.core.options import (
+    BESIDE_BODY,
+    BODY_OPTIONS,
+    DEFAULT_BASE_URL,
+    DEFAULT_MAX_RETRIES,
+    HEADER_OPTIONS,
+    TRANSPORT_OPTIONS,
+    OpenRouterOptions,
+    ProviderPreferences,
+)
+
+_DEEP = {"provider", "reasoning"}
+_NO_KEY = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready to be sent.
+
+    Attributes:
+        body: the JSON body.
+        headers: headers of this request, without the key; None removes one.
+        api_key: the key.
+        base_url: where to, without a slash at the end.
+        timeout: seconds to connect and between two bytes; None: the SDK's default.
+        stall_timeout: seconds between two pieces of data; None: no limit.
+        max_retries: at most this many requests more than one.
+        http_client: a sync client of the caller's, or None.
+        http_async_client: an async client of the caller's, "aiohttp", or None.
+        path: the endpoint.
+        method: "post", or "get", which sends no body.
+    """
+
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+    api_key: SecretStr = _NO_KEY
+    base_url: str = DEFAULT_BASE_URL
+    timeout: float | None = None
+    stall_timeout: float | None = None
+    max_retries: int = DEFAULT_MAX_RETRIES
+    http_client: Any = None
+    http_async_client: Any = None
+    path: str = "/chat/completions"
+    method: Literal["post", "get"] = "post"
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The models asked for in order: ``model``, then ``models``."""
+        first, rest = self.body.get("model"), self.body.get("models")
+        named = [first, *(rest if isinstance(rest, list) else ())]
+        return tuple(name for name in named if isinstance(name, str))
+
+
+def build_request(
+    options: OpenRouterOptions, call: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]
+) -> Request:
+    """Layer the call's options over the instance's.
+
+    Args:
+        options: the model object.
+        call: per-call options by name; unknown names go into the body as they are; None clears.
+        messages: the wire's messages.
+
+    Raises:
+        ValueError: no message, or a known option of a wrong type.
+    """
+    if not messages:
+        raise ValueError("messages is empty: give at least one message")
+    override = checked_call(call)
+    instance = options.set_options()
+    own_headers = merged(instance.get("default_headers"), override.pop("default_headers", {}))
+    extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
+    transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
+    headers = {**header_options(instance, override), **own_headers, **(extra_headers or {})}
+    return Request(
+        body={**request_body(instance, override), "messages": list(messages)},
+        headers=distinct_headers(headers),
+        api_key=checked_key(transport.get("api_key")),
+        base_url=(transport.get("base_url") or DEFAULT_BASE_URL).rstrip("/"),
+        timeout=transport.get("timeout"),
+        stall_timeout=transport.get("stall_timeout"),
+        max_retries=DEFAULT_MAX_RETRIES if transport.get("max_retries") is None else transport["max_retries"],
+        http_client=transport.get("http_client"),
+        http_async_client=transport.get("http_async_client"),
+    )
+
+
+def request_body(instance: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that instance and call options ask for, without messages; fresh objects, nothing mutated."""
+    body: dict[str, Any] = {}
+    for layer in (instance, call):
+        for key, value in _wire_layer(layer).items():
+            _put(body, key, value, deep=key in _DEEP)
+        for key, value in (layer.get("extra_body") or {}).items():
+            _put(body, key, value, deep=True)
+    return body
+
+
+def _wire_layer(options: Mapping[str, Any]) -> dict[str, Any]:
+    layer = {BODY_OPTIONS.get(name, name): value for name, value in options.items() if name not in BESIDE_BODY}
+    if "reasoning_effort" in options:
+        layer["reasoning"] = {**(layer.get("reasoning") or {}), "effort": options["reasoning_effort"]}
+    return layer
+
+
+def _put(body: dict[str, Any], key: str, value: Any, *, deep: bool) -> None:
+    if value is None:
+        body.pop(key, None)
+    elif deep and isinstance(value, Mapping):
+        body[key] = merged(body.get(key), value)
+        if value and not body[key]:  # everything in it was cleared
+            del body[key]
+    else:
+        body[key] = value
+
+
+def merged(base: Any, over: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A fresh dict: ``over`` laid over ``base``, objects deeply; None drops a key."""
+    made = dict(base) if isinstance(base, Mapping) else {}
+    for key, value in (over or {}).items():
+        if value is None:
+            made.pop(key, None)
+        else:
+            made[key] = merged(made.get(key), value) if isinstance(value, Mapping) else value
+    return made
+
+
+def header_options(instance: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers that options ask for."""
+    options = {**instance, **call}
+    return {header: _header_value(options.get(name)) for name, header in HEADER_OPTIONS.items()}
+
+
+def _header_value(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "enabled" if value else "disabled"
+    return ",".join(value) if isinstance(value, list) else value
+
+
+def distinct_headers(headers: Mapping[str, str | None]) -> dict[str, str]:
+    """Each header once, whatever its case: the later wins, None takes it away."""
+    made: dict[str, tuple[str, str | None]] = {}
+    for name, value in headers.items():
+        made[name.lower()] = (name, value)
+    return {name: value for name, value in made.values() if value is not None}
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    info = OpenRouterOptions.model_fields[name]
+    kind: Any = Annotated[info.annotation, name, *info.metadata]
+    return TypeAdapter(kind)
+
+
+def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Per-call options, their types checked; an unknown name is left alone and goes into the body.
+
+    Raises:
+        ValueError: a known option has a value of a wrong type, or two efforts differ.
+    """
+    made = dict(call)
+    for name, value in call.items():
+        if value is not None and name in OpenRouterOptions.model_fields and name not in ("http_client", "api_key"):
+            try:
+                made[name] = _adapter(name).validate_python(value)
+            except ValidationError as error:
+                raise ValueError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+    check_effort(call)
+    if "provider" in call:
+        warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)
+    return made
