@@ -7,7 +7,6 @@ chunk, and only where it gives what the constructors give: that is checked when 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,8 +21,8 @@ from llama_index.core.base.llms.types import (
 from pydantic import BaseModel
 
 M = TypeVar("M", bound=BaseModel)
-Make = Callable[[type[M], dict[str, Any], set[str]], M]
 
+_ASSISTANT = MessageRole.ASSISTANT  # looking it up on the class is slow
 _put = object.__setattr__
 
 
@@ -60,9 +59,9 @@ def maker() -> Any:
 
 def samples(make: Any) -> list[BaseModel]:
     """One object of each class that is ever filled."""
-    blocks = [thinking(make, "why"), text(make, "so"), tool_call(make, "id", "add", '{"a"')]
-    said = message(make, blocks, {"tool_calls": [{"id": "id"}]})
-    return [*blocks, said, response(make, said, "so", {"thinking_delta": "why"}, None)]
+    thought, call = thinking(make, "why"), tool_call(make, "id", "add", '{"a"')
+    said = item(make, "so", "o", [thought], [call], {"tool_calls": [{"id": "id"}]}, {"thinking_delta": "y"}, None)
+    return [thought, call, *said.message.blocks, said.message, said]
 
 
 def _alike(one: BaseModel, other: BaseModel) -> bool:
@@ -70,10 +69,26 @@ def _alike(one: BaseModel, other: BaseModel) -> bool:
     return fields_alike and one == other and one.model_dump_json() == other.model_dump_json()
 
 
-def text(make: Any, words: str) -> TextBlock:
-    """A TextBlock."""
-    block: TextBlock = make(TextBlock, {"block_type": "text", "text": words}, {"text"})
-    return block
+def item(
+    make: Any,
+    text: str,
+    delta: str,
+    before: list[Any],
+    after: list[Any],
+    message_kwargs: dict[str, Any],
+    response_kwargs: dict[str, Any],
+    logprobs: Any,
+) -> ChatResponse:
+    """A ChatResponse in the middle of a stream: the text so far, between the blocks before and after it."""
+    block = make(TextBlock, {"block_type": "text", "text": text}, {"text"})
+    fields = {"role": _ASSISTANT, "additional_kwargs": message_kwargs, "blocks": [*before, block, *after]}
+    message = make(ChatMessage, fields, {"role", "additional_kwargs", "blocks"})
+    made: ChatResponse = make(
+        ChatResponse,
+        {"message": message, "raw": None, "delta": delta, "logprobs": logprobs, "additional_kwargs": response_kwargs},
+        {"message", "delta", "logprobs", "additional_kwargs"},
+    )
+    return made
 
 
 def thinking(make: Any, words: str) -> ThinkingBlock:
@@ -93,17 +108,3 @@ def tool_call(make: Any, call_id: str, name: str, arguments: str) -> ToolCallBlo
     fields = {"block_type": "tool_call", "tool_call_id": call_id, "tool_name": name, "tool_kwargs": arguments}
     block: ToolCallBlock = make(ToolCallBlock, fields, {"tool_call_id", "tool_name", "tool_kwargs"})
     return block
-
-
-def message(make: Any, blocks: list[Any], extra: dict[str, Any]) -> ChatMessage:
-    """A ChatMessage of the assistant's."""
-    fields = {"role": MessageRole.ASSISTANT, "additional_kwargs": extra, "blocks": blocks}
-    said: ChatMessage = make(ChatMessage, fields, {"role", "additional_kwargs", "blocks"})
-    return said
-
-
-def response(make: Any, said: ChatMessage, delta: str, extra: dict[str, Any], logprobs: Any) -> ChatResponse:
-    """A ChatResponse in the middle of a stream."""
-    fields = {"message": said, "raw": None, "delta": delta, "logprobs": logprobs, "additional_kwargs": extra}
-    made: ChatResponse = make(ChatResponse, fields, {"message", "delta", "logprobs", "additional_kwargs"})
-    return made

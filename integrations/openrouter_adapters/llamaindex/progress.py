@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatResponse, ContentBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatResponse, CitationBlock, ImageBlock, ThinkingBlock, ToolCallBlock
 
 from openrouter_adapters.core.stream import Delta
 from openrouter_adapters.core.tool_calls import ToolCallDelta
@@ -22,7 +22,17 @@ class Progress:
     joined again. A tool call's arguments are the text so far, until the last item has them parsed.
     """
 
-    __slots__ = ("_call_blocks", "_calls", "_make", "_more_blocks", "_one_call", "_reasoning", "_text", "_thinking")
+    __slots__ = (
+        "_call_blocks",
+        "_calls",
+        "_citations",
+        "_images",
+        "_make",
+        "_one_call",
+        "_reasoning",
+        "_text",
+        "_thinking",
+    )
 
     def __init__(self, asked: Asked) -> None:
         self._one_call = asked.one_call
@@ -30,7 +40,8 @@ class Progress:
         self._text = ""
         self._reasoning = ""
         self._thinking: list[ThinkingBlock] = []
-        self._more_blocks: list[ContentBlock] = []
+        self._images: list[ImageBlock] = []
+        self._citations: list[CitationBlock] = []
         self._calls: list[dict[str, Any]] = []
         self._call_blocks: list[ToolCallBlock] = []
 
@@ -41,16 +52,14 @@ class Progress:
             ``delta`` is the new visible text; ``additional_kwargs`` may have ``thinking_delta`` (new reasoning) and
             ``audio_delta`` (the wire's piece of sound: ``data`` in base64, ``transcript``). ``raw`` is None.
         """
-        make = self._make
-        words, more, rows = delta.text, {}, None
+        words = delta.text
         if words:
             self._text += words
-        if delta[1:] != _NOTHING_MORE:
-            more, rows = self._more(delta), logprob_rows(delta.logprobs)
-        block = filled.text(make, self._text)
-        blocks = [*self._thinking, block, *self._more_blocks, *self._call_blocks]
-        said = filled.message(make, blocks, {"tool_calls": self._calls.copy()} if self._calls else {})
-        return filled.response(make, said, words, more, rows)
+        more = {} if delta[1:] == _NOTHING_MORE else self._more(delta)
+        rows = logprob_rows(delta.logprobs) if delta.logprobs else None
+        calls = {"tool_calls": [*self._calls]} if self._calls else {}
+        after = [*self._images, *self._citations, *self._call_blocks]
+        return filled.item(self._make, self._text, words, self._thinking, after, calls, more, rows)
 
     def _more(self, delta: Delta) -> dict[str, Any]:
         """Take in what is not text; what the item's ``additional_kwargs`` say of it."""
@@ -62,7 +71,8 @@ class Progress:
         if delta.tool_calls:
             self._add_calls(delta.tool_calls)
         if delta.images or delta.annotations:
-            self._more_blocks += [*image_blocks(delta.images), *citation_blocks(delta.annotations)]
+            self._images += image_blocks(delta.images)
+            self._citations += citation_blocks(delta.annotations)
         if delta.audio:
             more["audio_delta"] = delta.audio
         return more
@@ -71,7 +81,7 @@ class Progress:
         for piece in pieces:
             if piece.index and self._one_call:
                 continue
-            if piece.index == len(self._calls):
+            while piece.index >= len(self._calls):
                 self._calls.append(_wire_call("", "", ""))
                 self._call_blocks.append(filled.tool_call(self._make, "", "", ""))
             before = self._call_blocks[piece.index]

@@ -1,0 +1,71 @@
+"""An OpenRouter LLM that talks to a local gateway, and eyes for what LlamaIndex says of its calls."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
+from openrouter_adapters.llamaindex import OpenRouter
+
+__all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
+
+MODEL = "openai/gpt-4o-mini"
+KEY = "sk-or-v1-the-secret"
+
+
+@pytest.fixture
+def gateway(openrouter_gateway: LocalGateway) -> LocalGateway:
+    return openrouter_gateway
+
+
+@pytest.fixture
+def make(gateway: LocalGateway) -> Iterator[Callable[..., OpenRouter]]:
+    """Makes LLMs that talk to the gateway."""
+    made: list[OpenRouter] = []
+
+    def make(**options: Any) -> OpenRouter:
+        given = {"model": MODEL, "api_key": KEY, "base_url": gateway.base_url, "max_retries": 0, **options}
+        made.append(OpenRouter(**given))
+        return made[-1]
+
+    yield make
+    for llm in made:
+        llm.close()
+
+
+@pytest.fixture
+def llm(make: Callable[..., OpenRouter]) -> OpenRouter:
+    return make()
+
+
+@pytest.fixture
+def events() -> Iterator[list[Any]]:
+    """Every instrumentation event."""
+    seen: list[Any] = []
+
+    class Handler(BaseEventHandler):
+        @classmethod
+        def class_name(cls) -> str:
+            return "Seen"
+
+        def handle(self, event: Any, **_: Any) -> None:
+            seen.append(event)
+
+    dispatcher, handler = get_dispatcher(), Handler()
+    dispatcher.add_event_handler(handler)
+    yield seen
+    dispatcher.event_handlers.remove(handler)
+
+
+@pytest.fixture
+def spans() -> Iterator[SimpleSpanHandler]:
+    """Every finished span."""
+    dispatcher, handler = get_dispatcher(), SimpleSpanHandler()
+    dispatcher.add_span_handler(handler)
+    yield handler
+    dispatcher.span_handlers.remove(handler)
