@@ -101,7 +101,8 @@ def test_pairwise_sums_are_as_strict() -> None:
 
 
 def test_a_list_or_a_number_is_no_call() -> None:
-    whole = direct_chunk("", {}, [call("[1]")]) + [direct_chunk("", {}, [call("1", "g", "d", 1)]), last()]
+    first, second = direct_chunk("", {}, [call("[1]")]), direct_chunk("", {}, [call("1", "g", "d", 1)])
+    whole = first + second + last()
     assert [broken["args"] for broken in whole.message.invalid_tool_calls] == ["[1]", "1"]  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,336 @@
+"""What goes out for each kind of message and block."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+    messages_from_dict,
+    messages_to_dict,
+)
+
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.langchain.answers import answer
+from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.parts import audio_format, wire_part
+
+CACHE = {"type": "ephemeral", "ttl": "1h"}
+
+
+def wire(message: BaseMessage) -> dict[str, Any]:
+    [made] = wire_messages([message])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (SystemMessage("a"), {"role": "system", "content": "a"}),
+        (
+            SystemMessage("a", additional_kwargs={"__openai_role__": "developer"}),
+            {"role": "developer", "content": "a"},
+        ),
+        (HumanMessage("a", name="bob"), {"role": "user", "content": "a", "name": "bob"}),
+        (AIMessage("a", name="al"), {"role": "assistant", "content": "a", "name": "al"}),
+        (ToolMessage("a", tool_call_id="c"), {"role": "tool", "tool_call_id": "c", "content": "a"}),
+        (ChatMessage("a", role="developer"), {"role": "developer", "content": "a"}),
+        (FunctionMessage("a", name="f"), {"role": "function", "content": "a", "name": "f"}),
+    ],
+)
+def test_roles(message: BaseMessage, expected: dict[str, Any]) -> None:
+    assert wire(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ("a", {"type": "text", "text": "a"}),
+        ({"type": "text", "text": "a", "cache_control": CACHE}, {"type": "text", "text": "a", "cache_control": CACHE}),
+        (
+            {"type": "text", "text": "a", "id": "1", "index": 0, "annotations": [], "extras": {"cache_control": CACHE}},
+            {"type": "text", "text": "a", "cache_control": CACHE},
+        ),
+        ({"type": "image", "url": "http://x"}, {"type": "image_url", "image_url": {"url": "http://x"}}),
+        (
+            {"type": "image", "base64": "QQ", "mime_type": "image/png", "extras": {"detail": "low"}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ", "detail": "low"}},
+        ),
+        (
+            {"type": "image", "base64": "QQ", "mime_type": "image/png", "cache_control": CACHE},
+            {
+                "type": "image_url",
+                "image_url": {"url": "data:image/png;base64,QQ"},
+                "cache_control": CACHE,
+            },
+        ),
+        ({"type": "image_url", "image_url": "http://x"}, {"type": "image_url", "image_url": {"url": "http://x"}}),
+        (
+            {"type": "image_url", "image_url": {"url": "http://x", "detail": "original"}, "cache_control": CACHE},
+            {"type": "image_url", "image_url": {"url": "http://x", "detail": "original"}, "cache_control": CACHE},
+        ),
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QQ"}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}},
+        ),
+        (
+            {"type": "image", "source": {"type": "url", "url": "http://x"}},
+            {"type": "image_url", "image_url": {"url": "http://x"}},
+        ),
+        (
+            {"type": "audio", "base64": "QQ", "mime_type": "audio/mpeg"},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "mp3"}},
+        ),
+        (
+            {"type": "audio", "url": "data:audio/x-wav;base64,QQ"},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "wav"}},
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "flac"}},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "flac"}},
+        ),
+        ({"type": "video", "url": "http://x"}, {"type": "video_url", "video_url": {"url": "http://x"}}),
+        (
+            {"type": "video", "base64": "QQ", "mime_type": "video/mp4"},
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "base64": "QQ", "mime_type": "application/pdf", "extras": {"filename": "a.pdf"}},
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ"}},
+        ),
+        ({"type": "file", "url": "http://x"}, {"type": "file", "file": {"file_data": "http://x"}}),
+        ({"type": "file", "file_id": "f"}, {"type": "file", "file": {"file_id": "f"}}),
+        (
+            {"type": "file", "file": {"file_data": "http://x", "filename": "a"}},
+            {"type": "file", "file": {"file_data": "http://x", "filename": "a"}},
+        ),
+        (
+            {"type": "text-plain", "text": "a", "mime_type": "text/plain"},
+            {"type": "text", "text": "a"},
+        ),
+        ({"type": "text-plain", "base64": "w6k=", "mime_type": "text/plain"}, {"type": "text", "text": "é"}),
+        ({"type": "text-plain", "url": "http://x"}, {"type": "file", "file": {"file_data": "http://x"}}),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"}},
+            {"type": "text", "text": "a"},
+        ),
+        (
+            {
+                "type": "document",
+                "title": "a.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "QQ"},
+            },
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ"}},
+        ),
+        ({"type": "non_standard", "value": {"type": "new", "x": 1}}, {"type": "new", "x": 1}),
+        ({"type": "brand_new", "x": {"y": 1}}, {"type": "brand_new", "x": {"y": 1}}),
+    ],
+)
+def test_parts(block: Any, part: dict[str, Any]) -> None:
+    before = copy.deepcopy(block)
+    assert wire_part(block) == part
+    assert block == before
+
+
+@pytest.mark.parametrize(
+    ("mime", "name"),
+    [("audio/mpeg", "mp3"), ("audio/wav", "wav"), ("audio/x-m4a", "m4a"), ("audio/ogg; codecs=opus", "ogg")],
+)
+def test_audio_formats(mime: str, name: str) -> None:
+    assert audio_format(mime) == name
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"type": "image", "base64": "QQ"}, "mime_type"),
+        ({"type": "image", "file_id": "f"}, "`url`"),
+        ({"type": "audio", "url": "http://x"}, "by value only"),
+        ({"type": "video"}, "`url`"),
+        ({"type": "file"}, "`base64`"),
+    ],
+)
+def test_content_that_cannot_be_sent(block: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=rf"messages\[1\]: .*{said}"):
+        wire_messages([HumanMessage("a"), HumanMessage([block])])
+
+
+def test_a_message_without_a_role() -> None:
+    with pytest.raises(TypeError, match=r"messages\[0\]: a RemoveMessage cannot be sent"):
+        wire_messages([RemoveMessage(id="1")])
+
+
+def test_mixed_text_and_parts() -> None:
+    content: list[Any] = ["a", {"type": "text", "text": "b"}]
+    assert wire(HumanMessage(content))["content"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert wire(AIMessage(content))["content"] == "ab"
+
+
+def test_images_in_tool_messages() -> None:
+    message = ToolMessage([{"type": "image", "url": "http://x"}], tool_call_id="c")
+    assert wire(message)["content"] == [{"type": "image_url", "image_url": {"url": "http://x"}}]
+
+
+def test_tool_results_of_anthropic_become_messages() -> None:
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "green"}]}
+    made = wire_messages([HumanMessage([result, {"type": "text", "text": "which?"}]), HumanMessage([result])])
+    tool = {"role": "tool", "tool_call_id": "t", "content": [{"type": "text", "text": "green"}]}
+    assert made == [tool, {"role": "user", "content": [{"type": "text", "text": "which?"}]}, tool]
+
+
+# ------------------------------------------------------------------------------------------------ answers go back
+
+DETAILS = [
+    {"type": "reasoning.summary", "summary": "hm", "format": "openai-responses-v1", "index": 0},
+    {"type": "reasoning.encrypted", "data": "gAAA", "id": "rs_1", "format": "openai-responses-v1", "index": 0},
+]
+FILE = {"type": "file", "file": {"hash": "h", "name": "a.pdf", "content": []}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}, "index": 0}
+CALLS = [
+    {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":  "é", "y":1}'}},
+    {"id": "b", "type": "function", "function": {"name": "g", "arguments": '{"x": '}},
+    {"id": "c", "type": "function", "function": {"name": "h", "arguments": ""}},
+]
+
+
+def answered(**message: Any) -> AIMessage:
+    choice = {"index": 0, "message": {"role": "assistant", "content": None, **message}, "finish_reason": "stop"}
+    return answer(Reply.from_body({"id": "gen-1", "model": "a/b", "choices": [choice]}), ["a/b"])
+
+
+RICH = {
+    "content": "hi",
+    "reasoning": "hm",
+    "reasoning_details": DETAILS,
+    "tool_calls": CALLS,
+    "refusal": "no",
+    "images": [IMAGE],
+    "annotations": [FILE, {"type": "url_citation", "url_citation": {"url": "http://x"}}],
+}
+SENT = {
+    "role": "assistant",
+    "content": "hi",
+    "reasoning_details": DETAILS,
+    "tool_calls": [CALLS[0], CALLS[1], {**CALLS[2], "function": {"name": "h", "arguments": "{}"}}],
+    "refusal": "no",
+    "images": [IMAGE],
+    "annotations": [FILE],
+}
+
+
+def as_v1(message: AIMessage) -> AIMessage:
+    """As core stores it with ``output_version="v1"``."""
+    metadata = {**message.response_metadata, "output_version": "v1"}
+    return message.model_copy(update={"content": message.content_blocks, "response_metadata": metadata})
+
+
+def through_json(message: AIMessage) -> BaseMessage:
+    [same] = messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))
+    return same
+
+
+def test_an_answer_goes_back_as_it_came() -> None:
+    message = answered(**RICH)
+    before = copy.deepcopy(message)
+    assert wire(message) == SENT
+    assert message == before
+
+
+@pytest.mark.parametrize("kept", [as_v1, through_json, lambda message: through_json(as_v1(message))])
+def test_it_survives_being_stored(kept: Any) -> None:
+    assert wire(kept(answered(**RICH))) == SENT
+
+
+def test_v1_content_alone_is_enough_for_reasoning_and_images() -> None:
+    bare = as_v1(answered(**RICH)).model_copy(update={"additional_kwargs": {}})
+    sent = wire(bare)
+    assert sent["reasoning_details"] == DETAILS
+    assert sent["images"] == [{"type": "image_url", "image_url": IMAGE["image_url"]}]
+    assert sent["content"] == "hi"
+    assert "reasoning" not in sent
+
+
+def test_plain_reasoning_only_without_details() -> None:
+    assert wire(answered(content="a", reasoning="hm"))["reasoning"] == "hm"
+    empty = wire(answered(content="a", reasoning="hm", reasoning_details=[]))
+    assert (empty["reasoning"], empty["reasoning_details"]) == ("hm", [])
+    assert wire(AIMessage([{"type": "reasoning", "reasoning": "hm"}, "a"])) == {
+        "role": "assistant",
+        "content": "a",
+        "reasoning": "hm",
+    }
+
+
+def test_blank_text_beside_tool_calls_is_null() -> None:
+    assert wire(answered(content="", tool_calls=CALLS[:1]))["content"] is None
+    assert wire(AIMessage([], tool_calls=[{"name": "f", "args": {}, "id": "a"}]))["content"] is None
+    assert wire(AIMessage(""))["content"] == ""
+
+
+def test_changed_arguments_are_sent_changed() -> None:
+    message = answered(tool_calls=CALLS[:1])
+    message.tool_calls[0]["args"] = {"x": "ö"}
+    assert wire(message)["tool_calls"][0]["function"]["arguments"] == '{"x": "ö"}'
+
+
+def test_calls_of_others_are_written_anew() -> None:
+    message = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "a"}])
+    assert wire(message)["tool_calls"][0]["function"]["arguments"] == '{"x": 1}'
+
+
+def test_blocks_of_others_that_are_no_parts() -> None:
+    content: list[Any] = [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "a", "cache_control": CACHE},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+    ]
+    sent = wire(AIMessage(content, tool_calls=[{"name": "f", "args": {}, "id": "t"}]))
+    assert sent["content"] == [{"type": "text", "text": "a", "cache_control": CACHE}]
+    assert [call["id"] for call in sent["tool_calls"]] == ["t"]
+
+
+def test_images_of_an_assistant_message_by_hand() -> None:
+    sent = wire(AIMessage([{"type": "text", "text": "a"}, {"type": "image", "url": "http://x"}]))
+    assert sent == {
+        "role": "assistant",
+        "content": "a",
+        "images": [{"type": "image_url", "image_url": {"url": "http://x"}}],
+    }
+
+
+def test_audio_goes_back() -> None:
+    audio = {"id": "a", "data": "QQ", "transcript": "hi", "expires_at": 3}
+    assert wire(as_v1(answered(audio=audio))) == {"role": "assistant", "content": "", "audio": audio}
+
+
+def test_a_sum_of_chunks_can_be_sent() -> None:
+    chunk = AIMessageChunk("", tool_call_chunks=[{"name": "f", "args": "{}", "id": "a", "index": 0}])
+    assert wire(chunk)["tool_calls"][0]["id"] == "a"
+
+
+def test_core_normalizes_parts_first_and_nothing_is_lost(model: ChatOpenRouter, sent: Any) -> None:
+    """Core turns OpenAI's file and audio parts into standard blocks before we see them."""
+    blocks: list[Any] = [
+        {"type": "text", "text": "hi"},
+        {
+            "type": "file",
+            "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ=="},
+            "cache_control": CACHE,
+        },
+        {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "mp3"}},
+        {"type": "file", "file": {"file_id": "f"}},
+    ]
+    model.invoke([HumanMessage(blocks)])
+    assert sent()["messages"][0]["content"] == blocks
