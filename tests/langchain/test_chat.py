@@ -1,0 +1,361 @@
+"""The model object: construction, options, requests, callbacks, copies, life."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
+from langchain_core.load import dumpd, dumps, load
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import ConfigurableField
+from pydantic import SecretStr, ValidationError
+
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.langchain import ChatOpenRouter
+
+Make = Callable[..., ChatOpenRouter]
+Sent = Callable[[], dict[str, Any]]
+KEY = "sk-or-very-secret"
+
+
+def quiet(**options: Any) -> ChatOpenRouter:
+    """A model that will send nothing."""
+    return ChatOpenRouter(**{"model": "a/b", "api_key": KEY, **options})
+
+
+# -------------------------------------------------------------------------------------------------- construction
+
+
+def test_importing_loads_no_openai() -> None:
+    code = "import sys, openrouter_adapters.langchain as l; l.ChatOpenRouter(model='a/b', api_key='k')\n"
+    code += "print([name for name in ('openai', 'llama_index') if name in sys.modules])"
+    made = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"], capture_output=True, text=True
+    )
+    assert made.stdout.strip() == "[]", made.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ({"openrouter_provider": {"zdr": True}}, "provider", {"zdr": True}),
+        ({"request_timeout": 3}, "timeout", 3),
+        ({"model_name": "c/d", "model": None}, "model", "c/d"),
+        ({"stop_sequences": ["x"]}, "stop", ["x"]),
+        ({"openrouter_api_base": "http://x"}, "base_url", "http://x"),
+        ({"model_kwargs": {"new": 1}}, "extra_body", {"new": 1}),
+        ({"stop": []}, "stop", None),
+    ],
+)
+def test_names_people_bring_along(given: dict[str, Any], name: str, value: Any) -> None:
+    options = {"model": "a/b", "api_key": KEY, **given}
+    made = ChatOpenRouter(**{key: value for key, value in options.items() if value is not None})
+    assert getattr(made, name) == value
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(TypeError, match="'temprature': did you mean 'temperature'"):
+        quiet(temprature=0)
+    with pytest.raises(ValidationError, match="max_tokens"):
+        quiet(max_tokens="many")
+    with pytest.raises(ValueError, match="api_key is missing: pass api_key="):
+        ChatOpenRouter(model="a/b")
+    with pytest.raises(ValueError, match="api_key is empty"):
+        ChatOpenRouter(model="a/b", api_key="")
+
+
+def test_everything_langchain_gives_to_any_model() -> None:
+    made = quiet(
+        cache=False,
+        callbacks=[BaseCallbackHandler()],
+        disable_streaming="tool_calling",
+        metadata={"a": "b"},
+        name="n",
+        output_version="v1",
+        rate_limiter=InMemoryRateLimiter(),
+        streaming=True,
+        tags=["t"],
+        verbose=True,
+    )
+    assert made.tags == ["t"]
+    assert made.metadata is not None and made.metadata["a"] == "b"
+
+
+# ------------------------------------------------------------------------------------------------------- requests
+
+
+def test_nothing_is_sent_that_was_not_asked_for(model: ChatOpenRouter, sent: Sent) -> None:
+    model.invoke("hi")
+    body = sent()
+    assert body.pop("stream", False) is False
+    assert body == {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_a_call_overrides(make: Make, sent: Sent) -> None:
+    model = make(temperature=0, seed=1, provider={"order": ["openai"], "zdr": True}, extra_body={"x": {"a": 1}})
+    bound = model.bind(openrouter_provider={"zdr": None, "sort": "price"}, brand_new={"z": 1})
+    bound.invoke("hi", temperature=None, seed=2, extra_body={"x": {"b": 2}}, stop=["s"], reasoning_effort="low")
+    body = sent()
+    assert body["provider"] == {"order": ["openai"], "sort": "price"}
+    assert "temperature" not in body
+    assert (body["seed"], body["x"], body["brand_new"]) == (2, {"a": 1, "b": 2}, {"z": 1})
+    assert (body["stop"], body["reasoning"]) == (["s"], {"effort": "low"})
+
+
+@pytest.mark.parametrize(("own", "call", "expected"), [(["a"], None, ["a"]), (["a"], ["b"], ["b"]), (["a"], [], None)])
+def test_stop(make: Make, sent: Sent, own: list[str], call: list[str] | None, expected: list[str] | None) -> None:
+    make(stop=own).invoke("hi", stop=call)
+    assert sent().get("stop") == expected
+
+
+def test_stream_is_langchains_own_word(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    model.invoke("hi", stream=True)
+    model.invoke("hi", stream=False)
+    list(model.stream("hi"))
+    streams = [request.body.get("stream", False) for request in openrouter_gateway.requests]
+    assert streams == [True, False, True]
+
+
+def test_bad_calls_send_nothing(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    with pytest.raises(ValueError, match="messages is empty: give at least one message"):
+        model.invoke([])
+    with pytest.raises(ValueError, match="temperature='hot'"):
+        model.invoke("hi", temperature="hot")
+    with pytest.raises(ValueError, match=r"messages\[0\]: audio block"):
+        list(model.stream([HumanMessage([{"type": "audio", "url": "http://x"}])]))
+    assert openrouter_gateway.requests == []
+
+
+# -------------------------------------------------------------------------------------------------------- answers
+
+
+def test_a_fallback_shows(make: Make, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("hi", model="google/gemini-2.5-flash", provider="Google", cost=0.25)
+    metadata = make(models=["google/gemini-2.5-flash"]).invoke("hi").response_metadata
+    assert metadata["model_name"] == "google/gemini-2.5-flash"
+    assert metadata["requested_model"] == "openai/gpt-4o-mini"
+    assert (metadata["fallback_used"], metadata["provider"], metadata["cost"]) == (True, "Google", 0.25)
+
+
+def test_a_chain_streams(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("one two three")
+    chain = ChatPromptTemplate.from_messages([("human", "{text}")]) | model | StrOutputParser()
+    pieces = list(chain.stream({"text": "hi"}))
+    assert "".join(pieces) == "one two three"
+    assert len(pieces) > 2
+
+
+class Tokens(BaseCallbackHandler):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Any] = []
+        self.tokens: list[str] = []
+        self.ends: list[Any] = []
+
+    def on_llm_new_token(self, token: str, *, chunk: Any = None, **_: Any) -> None:
+        self.tokens.append(token)
+        self.chunks.append(chunk)
+
+    def on_llm_end(self, response: Any, **_: Any) -> None:
+        self.ends.append(response)
+
+
+def check_tokens(heard: Tokens, yielded: list[AIMessageChunk]) -> None:
+    messages = [chunk.message for chunk in heard.chunks]
+    assert messages == yielded
+    assert heard.tokens == [chunk.content for chunk in yielded]
+    assert any(chunk.additional_kwargs.get("reasoning_content") for chunk in messages)
+    assert any(chunk.tool_call_chunks for chunk in messages)
+    assert messages[-1].usage_metadata is not None
+    assert "cost" in messages[-1].response_metadata
+    assert [message.usage_metadata for message in messages[:-1]] == [None] * (len(messages) - 1)
+    assert len(heard.ends) == 1
+    assert heard.ends[0].generations[0][0].message.tool_calls[0]["name"] == "f"
+
+
+def test_callbacks_see_every_chunk(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("one two", reasoning="hm hm", tool_calls=[("f", {"x": 1})])
+    heard = Tokens()
+    check_tokens(heard, list(model.stream("hi", config={"callbacks": [heard]})))
+
+
+async def test_callbacks_see_every_chunk_async(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("one two", reasoning="hm hm", tool_calls=[("f", {"x": 1})])
+    heard = Tokens()
+    check_tokens(heard, [chunk async for chunk in model.astream("hi", config={"callbacks": [heard]})])
+    await model.aclose()
+
+
+class Manager:
+    """As much of a run manager as a stream needs."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self.last: Any = None
+
+    def on_llm_new_token(self, token: str, *, chunk: Any) -> None:
+        self.tokens.append(token)
+        self.last = chunk
+
+
+class AsyncManager(Manager):
+    """The same, awaited."""
+
+    async def on_llm_new_token(self, token: str, *, chunk: Any) -> None:  # type: ignore[override]
+        super().on_llm_new_token(token, chunk=chunk)
+
+
+async def test_a_run_manager_hears_before_the_caller(model: ChatOpenRouter) -> None:
+    """Core gives no run manager for a plain stream, but others do."""
+    heard: Any = Manager()
+    for number, chunk in enumerate(model._stream([HumanMessage("hi")], run_manager=heard), 1):
+        assert len(heard.tokens) == number
+        assert heard.last is chunk
+    later: Any = AsyncManager()
+    async for chunk in model._astream([HumanMessage("hi")], run_manager=later):
+        assert later.last is chunk
+    assert later.tokens == heard.tokens
+    await model.aclose()
+
+
+def test_usage_of_several_calls(model: ChatOpenRouter) -> None:
+    with get_usage_metadata_callback() as counted:
+        first = model.invoke("hi")
+        second = model.invoke("hi")
+        list(model.stream("hi"))
+    [usage] = counted.usage_metadata.values()
+    assert first.usage_metadata is not None and second.usage_metadata is not None
+    assert usage["input_tokens"] == 3 * first.usage_metadata["input_tokens"]
+
+
+def test_leaving_a_stream_early_hangs_up(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("word " * 200, delay=0.01)
+    arriving = model.stream("hi")
+    next(arriving)
+    arriving.close()  # type: ignore[attr-defined]
+    assert openrouter_gateway.requests[-1].wait()
+    assert openrouter_gateway.requests[-1].client_left
+
+
+# ------------------------------------------------------------------------------------------------ copies and life
+
+
+def test_copies_work(make: Make, sent: Sent) -> None:
+    model = make()
+    model.invoke("hi")
+    pickled = pickle.loads(pickle.dumps(model))
+    for same in (copy.copy(model), copy.deepcopy(model), model.model_copy(), pickled):
+        assert same.invoke("hi", user="u").content
+        assert sent()["user"] == "u"
+        same.close()
+    model.model_copy(update={"model": "openai/gpt-4o"}).invoke("hi")
+    assert sent()["model"] == "openai/gpt-4o"
+
+
+def test_only_a_given_key_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = pickle.loads(pickle.dumps(quiet()))
+    assert given.api_key == SecretStr(KEY)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-of-this-machine")
+    found = pickle.dumps(ChatOpenRouter(model="a/b"))
+    assert b"sk-or-of-this-machine" not in found
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-of-that-machine")
+    assert pickle.loads(found).api_key == SecretStr("sk-or-of-that-machine")
+    monkeypatch.delenv("OPENROUTER_API_KEY")
+    with pytest.raises(ValueError, match="api_key is missing"):
+        pickle.loads(found).invoke("hi")
+
+
+def test_closing_is_not_the_end(make: Make) -> None:
+    with make() as model:
+        assert model.invoke("hi").content
+    assert model.invoke("hi").content
+    model.close()
+
+    async def ask() -> None:
+        async with model as same:
+            assert (await same.ainvoke("hi")).content
+        assert (await same.ainvoke("hi")).content
+        await same.aclose()
+
+    asyncio.run(ask())
+    asyncio.run(ask())
+    gc.collect()
+
+
+def test_the_key_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = quiet(default_headers={"X-Secret": "very-secret-too"})
+    shown = [repr(model), str(model), dumps(model), str(model.model_dump()), str(model._identifying_params)]
+    shown.append(str(model._get_invocation_params()))
+    for text in shown:
+        assert "very-secret" not in text
+
+
+@pytest.mark.filterwarnings("ignore:The function `load` is in beta")
+def test_serialization(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = quiet(temperature=0.5, provider={"zdr": True}, stop=["x"], streaming=True)
+    dumped = dumpd(model)
+    assert dumped["id"] == ["openrouter_adapters", "langchain", "ChatOpenRouter"]
+    assert dumped["kwargs"]["api_key"] == {"lc": 1, "type": "secret", "id": ["OPENROUTER_API_KEY"]}
+    json.dumps(dumped)
+    secrets = {"OPENROUTER_API_KEY": KEY}
+    loaded = load(
+        dumped, secrets_map=secrets, valid_namespaces=["openrouter_adapters"], allowed_objects=[ChatOpenRouter]
+    )
+    assert loaded.asdict() == model.asdict()
+    assert loaded.api_key == model.api_key
+
+
+def test_configurable_fields(make: Make, sent: Sent) -> None:
+    model = make().configurable_fields(temperature=ConfigurableField(id="t"), model=ConfigurableField(id="m"))
+    model.invoke("hi", config={"configurable": {"t": 0.5, "m": "openai/gpt-4o"}})
+    assert (sent()["temperature"], sent()["model"]) == (0.5, "openai/gpt-4o")
+
+
+def test_names_for_traces() -> None:
+    model = quiet(temperature=0, max_completion_tokens=9, stop="x")
+    assert model._llm_type == "openrouter-chat"
+    assert model._get_ls_params() == {
+        "ls_provider": "openrouter",
+        "ls_model_type": "chat",
+        "ls_model_name": "a/b",
+        "ls_temperature": 0,
+        "ls_max_tokens": 9,
+        "ls_stop": ["x"],
+    }
+    assert model._get_ls_params(stop=["y"], model="c/d")["ls_stop"] == ["y"]
+    assert model._get_ls_params(model="c/d")["ls_model_name"] == "c/d"
+    assert model._identifying_params == {
+        "model": "a/b",
+        "temperature": 0,
+        "max_completion_tokens": 9,
+        "stop": "x",
+        "max_retries": 2,
+    }
+
+
+def test_an_answer_can_be_asked_on(model: ChatOpenRouter, openrouter_gateway: LocalGateway, sent: Sent) -> None:
+    """A tool loop with reasoning: the second request says what the first answer said."""
+    openrouter_gateway.reply(None, reasoning="hm", tool_calls=[("f", '{"x":1}')], times=2)
+    whole = model.invoke("hi")
+    first, *rest = model.stream("hi")
+    for message in (whole, first + rest):  # type: ignore[operator]
+        assert isinstance(message, AIMessage)
+        model.invoke([HumanMessage("hi"), message, {"role": "tool", "content": "1", "tool_call_id": "c"}])
+        again = sent()["messages"][1]
+        assert again["tool_calls"][0]["function"]["arguments"] == '{"x":1}'
+        assert again["reasoning_details"] == message.additional_kwargs["reasoning_details"]
+        assert "reasoning" not in again
+        assert again["content"] is None
