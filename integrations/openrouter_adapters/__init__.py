@@ -1,7 +1,7 @@
 """OpenRouter as a first-class model inside LangChain and LlamaIndex.
 
-The adapters are in `openrouter_adapters.langchain` and `openrouter_adapters.llamaindex`; here are the error classes
-that both raise. They load openai, so they are loaded when asked for.
+The adapters are in `openrouter_adapters.langchain` and `openrouter_adapters.llamaindex`; here is what both share: the
+error classes, and `refresh_catalog`. They load openai, so they are loaded when asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StreamInterruptedError,
         UnprocessableRequestError,
     )
+    from openrouter_adapters.core.refresh import refresh_catalog
 
 __version__ = "0.1.0"
 
@@ -54,10 +55,15 @@ __all__ = [
     "StreamInterruptedError",
     "UnprocessableRequestError",
     "__version__",
+    "refresh_catalog",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "refresh_catalog":
+        from openrouter_adapters.core.refresh import refresh_catalog
+
+        return refresh_catalog
     if name in __all__:
         from openrouter_adapters.core import errors
 

@@ -70,6 +70,13 @@ def test_a_price_written_in_json_is_exact(amount: Decimal) -> None:
     assert money_of(float(amount)) == Decimal(str(float(amount)))
 
 
+def test_odd_numbers_are_unknown_or_read() -> None:
+    huge = 10**5000
+    assert [int_of(value) for value in ("+-12", "1" * 5000, float("inf"), True, "x", None)] == [None] * 6
+    assert [int_of(value) for value in ("12", 12.0, "-3", huge)] == [12, 12, -3, huge]
+    assert money_of(huge) is None
+
+
 @pytest.mark.parametrize("value", [True, float("nan"), float("inf"), "free", [], {}])
 def test_what_is_no_money_is_unknown(value: Any) -> None:
     assert money_of(value) is None

@@ -284,7 +284,10 @@ class AsyncReplyStream:
 
 def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
     """The arguments of the SDK's ``post`` or ``get``."""
-    headers = {"Authorization": f"Bearer {request.api_key.get_secret_value()}", **request.headers}
+    import openai
+
+    key = request.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}" if key else openai.Omit(), **request.headers}
     options: dict[str, Any] = {"headers": headers}
     timeout = _timeout(request)
     if timeout is not None:

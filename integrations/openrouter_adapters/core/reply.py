@@ -160,6 +160,8 @@ def fallback_used(asked: Sequence[str], served: str | None) -> bool | None:
     """
     if not asked or not served:
         return None
+    if served in asked:
+        return served != asked[0]
     first = same_model(asked[0], served)
     if first is not False:
         return None if first is None else False

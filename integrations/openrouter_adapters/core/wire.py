@@ -5,7 +5,6 @@ A field that is missing, null or of another type is simply unknown (None). Nothi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -21,13 +20,12 @@ def int_of(value: Any) -> int | None:
 
     Floats such as ``12.0`` and strings such as ``"12"`` occur on other people's wires; booleans do not count.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) else None
-    if isinstance(value, str) and value.strip().lstrip("+-").isascii() and value.strip().lstrip("+-").isdigit():
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
         return int(value)
-    return None
+    except (ValueError, OverflowError):  # no number, NaN, infinite, or longer than Python converts
+        return None
 
 
 def money_of(value: Any) -> Decimal | None:
@@ -36,7 +34,7 @@ def money_of(value: Any) -> Decimal | None:
         return None
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # no number, or longer than Python converts
         return None
     return amount if amount.is_finite() else None
 

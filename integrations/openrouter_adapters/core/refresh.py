@@ -1,0 +1,56 @@
+"""The explicit refresh of the catalogue: the one place where models' facts come from the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from openrouter_adapters.core import catalog
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
+from openrouter_adapters.core.request import Request
+
+
+def refresh_catalog(
+    *,
+    base_url: str | None = None,
+    max_age: float = catalog.DAY,
+    path: Path | str | None = None,
+    timeout: float = 30.0,
+) -> int:
+    """Bring the facts about models (window, limits, prices, abilities) up to date, for the whole process.
+
+    Takes the cached copy if it is young enough, otherwise asks ``GET /models`` and saves the answer. A refresh that
+    fails leaves what is known and gives one warning. Needs no key. https://openrouter.ai/docs/api-reference/models
+
+    Args:
+        base_url: where to ask; OPENROUTER_BASE_URL, or else OpenRouter itself.
+        max_age: the age at which a cached copy is too old, in seconds; 0 always asks.
+        path: the cached copy; by default ``openrouter-adapters/models.json`` in the user's cache folder.
+        timeout: seconds to connect, and between two bytes.
+
+    Returns:
+        How many models were loaded; 0 when it failed.
+    """
+    address = base_url or os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+    asked = Request(
+        body={},
+        api_key=SecretStr(os.environ.get("OPENROUTER_API_KEY", "")),
+        base_url=address.rstrip("/"),
+        timeout=timeout,
+        max_retries=DEFAULT_MAX_RETRIES,
+        path="/models",
+        method="get",
+    )
+    client = Client()
+
+    def fetch() -> dict[str, Any]:
+        try:
+            return client.fetch(asked)
+        finally:
+            client.close()
+
+    return catalog.refresh(fetch, max_age=max_age, path=path)
