@@ -30,7 +30,7 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
-WAV = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00@\x1f\x00\x00@\x1f\x00\x00\x01\x00\x08\x00data\x00\x00\x00\x00"
+WAV = base64.b64decode("UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=")
 HOUR = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 
 
@@ -126,7 +126,7 @@ def test_documents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [ImageBlock(), VideoBlock(), DocumentBlock(), AudioBlock()])
 def test_empty_blocks_are_an_error(block: Any) -> None:
-    with pytest.raises(ValueError, match="needs|empty"):
+    with pytest.raises(ValueError, match=r"needs|empty"):
         wire(block)
 
 

@@ -1,0 +1,189 @@
+"""Tools on the way out, tool calls on the way back."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ToolCallBlock
+from llama_index.core.llms import ChatMessage, ChatResponse
+from llama_index.core.program.utils import process_streaming_objects
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
+
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.llamaindex import OpenRouter
+from openrouter_adapters.llamaindex.tools import strict_schema
+
+HELLO = [ChatMessage("hello")]
+
+
+class Place(BaseModel):
+    name: str
+    note: str | None = None
+
+
+class Trip(BaseModel):
+    to: Place
+    stops: list[Place] = []
+
+
+def add(a: int, b: int = 0) -> int:
+    """Add."""
+    return a + b
+
+
+ADD = FunctionTool.from_defaults(add)
+BOOK = FunctionTool.from_defaults(lambda to, stops: "booked", name="book", description="Book.", fn_schema=Trip)
+
+
+def prepared(llm: OpenRouter, tools: list[Any], **options: Any) -> dict[str, Any]:
+    made = llm._prepare_chat_with_tools(tools, user_msg="hi", **options)
+    assert made.pop("messages") == [ChatMessage("hi")]
+    return made
+
+
+def test_what_is_prepared(llm: OpenRouter) -> None:
+    made = prepared(llm, [ADD], allow_parallel_tool_calls=True)
+    assert made.keys() == {"tools"}
+    assert made["tools"][0]["function"]["name"] == "add" and "strict" not in made["tools"][0]["function"]
+    assert prepared(llm, [], tool_required=True, tool_choice="add") == {}
+    assert prepared(llm, [ADD], temperature=0)["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "choice"),
+    [
+        ({}, None),
+        ({"tool_choice": None}, None),
+        ({"tool_required": True}, "required"),
+        ({"tool_choice": "any"}, "required"),
+        ({"tool_choice": "auto", "tool_required": True}, "auto"),
+        ({"tool_choice": "none"}, "none"),
+        ({"tool_choice": "add"}, {"type": "function", "function": {"name": "add"}}),
+        ({"tool_choice": {"type": "tool"}}, {"type": "tool"}),
+    ],
+)
+def test_tool_choice(llm: OpenRouter, options: dict[str, Any], choice: Any) -> None:
+    assert prepared(llm, [ADD], **options).get("tool_choice") == choice
+
+
+def test_tool_choice_that_is_no_tool(llm: OpenRouter) -> None:
+    with pytest.raises(ValueError, match=r"tool_choice='ad' is none of the tools \['add'\]"):
+        prepared(llm, [ADD], tool_choice="ad")
+
+
+def test_the_callers_history_stays(llm: OpenRouter) -> None:
+    history = [ChatMessage("before")]
+    made = llm._prepare_chat_with_tools([ADD], user_msg=ChatMessage("now"), chat_history=history)
+    assert history == [ChatMessage("before")] and made["messages"] == [ChatMessage("before"), ChatMessage("now")]
+
+
+def test_nothing_of_the_adapters_own_is_sent(llm: OpenRouter, gateway: LocalGateway) -> None:
+    llm.chat_with_tools([ADD], user_msg="hi")
+    assert gateway.requests[-1].body.keys() == {"model", "messages", "stream", "tools"} or (
+        gateway.requests[-1].body.keys() == {"model", "messages", "tools"}
+    )
+
+
+def test_strict_tools(make: Callable[..., OpenRouter], llm: OpenRouter) -> None:
+    function = prepared(make(strict=True), [BOOK])["tools"][0]["function"]
+    schema = function["parameters"]
+    assert function["strict"] is True
+    assert (schema["required"], schema["additionalProperties"]) == (["to", "stops"], False)
+    assert schema["$defs"]["Place"]["required"] == ["name", "note"]
+    assert schema["$defs"]["Place"]["additionalProperties"] is False
+    assert prepared(make(strict=True), [BOOK], strict=False)["tools"][0]["function"]["strict"] is False
+    assert prepared(llm, [BOOK], strict=True)["tools"][0]["function"]["strict"] is True
+    assert strict_schema({"type": "object"}) == {"type": "object"}
+
+
+TWO = [("add", '{"a": 1}'), ("add", '{"a": 2}')]
+
+
+def test_one_call_unless_several_are_allowed(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=TWO, times=4)
+    for allowed, count in ((False, 1), (True, 2)):
+        whole = llm.chat_with_tools([ADD], user_msg="hi", allow_parallel_tool_calls=allowed)
+        *items, last = llm.stream_chat_with_tools([ADD], user_msg="hi", allow_parallel_tool_calls=allowed)
+        for response in (whole, last, items[-1]):
+            assert len(llm.get_tool_calls_from_response(response)) == count
+            assert len(response.message.additional_kwargs["tool_calls"]) == count
+        assert len(whole.raw.choices[0].message.tool_calls) == 2
+
+
+def test_whole_calls_only(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("add", '{"a": 1}'), ("add", '{"a": 1, "b')], finish_reason="length", times=2)
+    for response in (llm.chat(HELLO), list(llm.stream_chat(HELLO))[-1]):
+        [call] = llm.get_tool_calls_from_response(response)
+        assert (call.tool_name, call.tool_kwargs) == ("add", {"a": 1})
+        assert call.tool_id == response.message.additional_kwargs["tool_calls"][0]["id"]
+
+
+def test_no_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply("just words")
+    gateway.reply(tool_calls=[("add", '{"a')], finish_reason="length")
+    with pytest.raises(ValueError, match=r"the answer has no tool call$"):
+        llm.get_tool_calls_from_response(llm.chat(HELLO))
+    with pytest.raises(ValueError, match="arguments of add are cut off"):
+        llm.get_tool_calls_from_response(llm.chat(HELLO))
+    assert llm.get_tool_calls_from_response(ChatResponse(message=ChatMessage("")), error_on_no_tool_call=False) == []
+
+
+def test_calls_of_a_reloaded_history(llm: OpenRouter) -> None:
+    wire = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    broken = {"id": "d", "function": {"name": "add", "arguments": "{"}}
+    for item in (wire, SimpleNamespace(model_dump=lambda: wire)):
+        message = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [item, broken]})
+        [call] = llm.get_tool_calls_from_response(ChatResponse(message=message))
+        assert (call.tool_id, call.tool_kwargs) == ("c", {"a": 1})
+    cut = ChatMessage(
+        role="assistant", blocks=[ToolCallBlock(tool_call_id="c", tool_name="add", tool_kwargs='{"a": 1, "b')]
+    )
+    assert llm.get_tool_calls_from_response(ChatResponse(message=cut), error_on_no_tool_call=False) == []
+
+
+def test_calls_while_they_arrive(llm: OpenRouter, gateway: LocalGateway) -> None:
+    pieces = ["", '{"na', 'me": "Par', 'is", "note', '": "old"}', "garbage"]
+    gateway.reply(
+        chunks=[{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": p}}]} for p in pieces]
+    )
+    seen = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in llm.stream_chat(HELLO)]
+    assert [[call.tool_kwargs for call in calls] for calls in seen] == [
+        [{}],
+        [{}],
+        [{"name": "Par"}],
+        [{"name": "Paris"}],
+        [{"name": "Paris", "note": "old"}],
+        [{"name": "Paris", "note": "old"}],
+        [],  # the whole text is no JSON
+    ]
+
+
+def test_partial_objects(llm: OpenRouter, gateway: LocalGateway) -> None:
+    pieces = ['{"name": "Par', 'is", "note": "o', 'ld"}']
+    gateway.reply(
+        chunks=[
+            {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "Place", "arguments": p}}]} for p in pieces
+        ]
+    )
+    objects = [process_streaming_objects(item, Place, llm=llm) for item in llm.stream_chat(HELLO)]
+    assert [(made.name, made.note) for made in objects] == [
+        ("Par", None),
+        ("Paris", "o"),
+        ("Paris", "old"),
+        ("Paris", "old"),
+    ]
+    assert isinstance(objects[-1], Place)
+
+
+def test_structured_predict(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("Place", '{"name": "Paris"}')])
+    assert llm.structured_predict(Place, PromptTemplate("Where?")) == Place(name="Paris")
+    assert gateway.requests[-1].body["tool_choice"] == "required"
+
+
+def test_predict_and_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("add", '{"a": 1, "b": 2}')])
+    assert str(llm.predict_and_call([ADD], user_msg="add 1 and 2")) == "3"
