@@ -125,10 +125,12 @@ def test_server_tools() -> None:
         "arguments": '{"q": "x"}',
         "result": "found",
     }
-    message = AIMessage("a", additional_kwargs={"reasoning_details": [item]}, response_metadata=METADATA)
+    running = {"type": "reasoning.server_tool_call", "tool_name": "openrouter:datetime", "arguments": {}}
+    message = AIMessage("a", additional_kwargs={"reasoning_details": [item, running]}, response_metadata=METADATA)
     assert message.content_blocks[1:] == [
         {"type": "server_tool_call", "id": "s", "name": "openrouter:web_search", "args": {"q": "x"}},
         {"type": "server_tool_result", "tool_call_id": "s", "status": "success", "output": "found"},
+        {"type": "server_tool_call", "id": "server_1", "name": "openrouter:datetime", "args": {}},
         {"type": "text", "text": "a"},
     ]
 

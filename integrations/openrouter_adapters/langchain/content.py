@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import ContentBlock
 
 from openrouter_adapters.core.tool_calls import parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
+from openrouter_adapters.langchain.chunks import PROVIDER
 
 Block = dict[str, Any]
 Named = tuple[str, Block]  # a block and its place: the index that its pieces share
@@ -149,3 +151,8 @@ def _call_pieces(message: AIMessageChunk) -> Iterator[Named]:
     for piece in message.tool_call_chunks:
         fields = {key: piece.get(key) for key in ("id", "name", "args")}
         yield f"tc_{piece.get('index') or 0}", {"type": "tool_call_chunk", **fields}
+
+
+def register() -> None:
+    """Let core use these translators for OpenRouter's messages."""
+    register_translator(PROVIDER, content_blocks, chunk_blocks)
