@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
@@ -301,6 +302,28 @@ def test_the_key_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     shown.append(str(model._get_invocation_params()))
     for text in shown:
         assert "very-secret" not in text
+
+
+class Started(BaseCallbackHandler):
+    """Keeps what a trace would show."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        self.shown += f"{args} {kwargs}"
+
+
+def test_a_key_given_per_call_is_in_no_trace(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    seen, cache = Started(), InMemoryCache()
+    kept = model.model_copy(update={"cache": cache})
+    given = {"api_key": KEY, "default_headers": {"X-A": KEY}, "extra_headers": {"X-B": KEY}}
+    kept.invoke("hi", config={"callbacks": [seen]}, **given)
+    list(model.stream("hi", config={"callbacks": [seen]}, **given))
+    assert [request.key for request in openrouter_gateway.requests] == [KEY, KEY]
+    assert "openai/gpt-4o-mini" in seen.shown
+    assert KEY not in seen.shown
+    assert KEY not in str(cache._cache)
 
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")

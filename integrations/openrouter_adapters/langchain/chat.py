@@ -25,7 +25,11 @@ from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
 
 # Not to be shown in traces: secrets, and objects that are none of their business.
-_UNSHOWN = ("api_key", "default_headers", "http_client", "http_async_client")
+_UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _UNSHOWN}
 
 
 def _specialized(error: Any) -> Any:
@@ -204,7 +208,15 @@ class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
     @property
     @override
     def _identifying_params(self) -> dict[str, Any]:
-        return {name: value for name, value in self.set_options().items() if name not in _UNSHOWN}
+        return _shown(self.set_options())
+
+    @override
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **_shown(kwargs))
+
+    @override
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        return super()._get_llm_string(stop=stop, **_shown(kwargs))
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
