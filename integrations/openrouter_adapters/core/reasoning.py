@@ -30,12 +30,25 @@ class ReasoningDetails:
     def add(self, fragments: Iterable[Any]) -> None:
         """Fold in what one chunk brought; anything that is no object is left out."""
         for fragment in fragments:
-            if isinstance(fragment, dict):
-                place = self._find(fragment)
-                if place is None:
-                    self._items.append({})
-                    self._pieces.append([])
-                self._join(-1 if place is None else place, fragment)
+            if fragment.__class__ is not dict:
+                continue
+            place = -1 if self._goes_on(fragment) else self._find(fragment)
+            if place is None:
+                place = -1
+                self._items.append({})
+                self._pieces.append([])
+            self._join(place, fragment)
+
+    def _goes_on(self, fragment: Mapping[str, Any]) -> bool:
+        """Whether a fragment plainly continues the last item: the short way for most of a stream's fragments."""
+        if not self._items or "id" in fragment or "signature" in fragment:
+            return False
+        last = self._items[-1]
+        try:
+            same = fragment["type"] == last["type"] and fragment["index"] == last["index"]
+        except KeyError:
+            return False
+        return same and last["type"] in _GROWING and not (last.get("signature"))
 
     def whole(self) -> list[dict[str, Any]]:
         """The items so far, in the order of their first fragments; fresh dicts."""
@@ -56,11 +69,13 @@ class ReasoningDetails:
         return None
 
     def _join(self, place: int, fragment: Mapping[str, Any]) -> None:
-        item, grows = self._items[place], _GROWING.get(str(fragment.get("type")))
+        item, kind = self._items[place], fragment.get("type")
+        grows = _GROWING[kind] if kind.__class__ is str and kind in _GROWING else None
         for key, value in fragment.items():
-            if key == grows and isinstance(value, str):
+            if key == grows and value.__class__ is str:
                 self._pieces[place].append(value)
-                item.setdefault(key, value)
+                if key not in item:
+                    item[key] = value  # its place among the keys; `whole` puts the whole text there
             elif key not in item or (value is not None and item[key] in (None, "")):
                 item[key] = value
 

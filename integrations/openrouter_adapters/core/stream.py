@@ -144,83 +144,105 @@ class ReplyBuilder:
         return Delta(text)
 
     def _feed_any(self, chunk: Mapping[str, Any]) -> Delta | None:
-        self.error = self._top.pop("error", None) or self.error
-        added = None
-        for choice in dicts_of(chunk.get("choices")):
-            if not choice.get("index"):  # OpenRouter streams one choice
+        if "error" in self._top:
+            self.error = self._top.pop("error") or self.error
+        choices, added = chunk.get("choices"), None
+        for choice in choices if choices.__class__ is list else ():
+            # OpenRouter streams one choice.
+            if choice.__class__ is dict and not (choice.get("index")):
                 added = self._feed_choice(choice)
-        self.started = self.started or added is not None
+        if added is not None:
+            self.started = True
         return added
 
     def _feed_choice(self, choice: Mapping[str, Any]) -> Delta | None:
         self.answered = True
-        self._feed_reasons(choice)
-        delta = dict_of(choice.get("delta")) or dict_of(choice.get("message"))
-        made = Delta(
-            text=self._feed_text(delta),
-            reasoning=self._feed_reasoning(delta),
-            tool_calls=self._calls.add(_listed(delta.get("tool_calls"))),
-            refusal=self._feed_refusal(delta),
-            images=_add_new(self._images, delta.get("images")),
-            annotations=_add_new(self._annotations, delta.get("annotations")),
-            audio=self._feed_audio(delta),
-            logprobs=self._feed_logprobs(choice),
-        )
-        return made if any(made) else None
-
-    def _feed_reasons(self, choice: Mapping[str, Any]) -> None:
-        """Reasons come once, or again in the usage chunk; an error may follow a normal reason."""
-        finish = text_of(choice.get("finish_reason"))
-        if finish and (self._finish is None or finish == "error"):
-            self._finish = finish
-        self._native = text_of(choice.get("native_finish_reason")) or self._native
-        self.error = choice.get("error") or self.error
-        if finish == "error" and self.error is None:
+        added: dict[str, Any] = {}
+        delta: Any = None
+        for key, value in choice.items():
+            if value and key in _BESIDE_DELTA:
+                _BESIDE_DELTA[key](self, value, added)
+            elif value and (key == "delta" or (key == "message" and not delta)):
+                delta = value
+        if self._finish == "error" and self.error is None:
             self.error = broken_off(self._native)
+        for key, value in delta.items() if delta.__class__ is dict else ():
+            if key == "content" and value is not None:
+                self._content_seen = True
+            if key in _IN_DELTA and (value or key == "reasoning_details"):
+                _IN_DELTA[key](self, value, delta, added)
+        return Delta(**added) if added else None
 
-    def _feed_text(self, delta: Mapping[str, Any]) -> str:
-        content = delta.get("content")
-        self._content_seen = self._content_seen or content is not None
-        text = content_text(content)
+    def _feed_finish(self, value: Any, _: dict[str, Any]) -> None:
+        """Reasons come once, or again in the usage chunk; an error may follow a normal reason."""
+        if isinstance(value, str) and (self._finish is None or value == "error"):
+            self._finish = value
+
+    def _feed_native(self, value: Any, _: dict[str, Any]) -> None:
+        self._native = text_of(value) or self._native
+
+    def _feed_error(self, value: Any, _: dict[str, Any]) -> None:
+        self.error = value
+
+    def _feed_logprobs(self, value: Any, added: dict[str, Any]) -> None:
+        for key, items in dict_of(value).items():
+            if isinstance(items, list):
+                self._logprobs.setdefault(key, []).extend(items)
+                added["logprobs"] = value
+
+    def _feed_text(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        text = content_text(value)
         if text:
             self._text.append(text)
-        return text
+            added["text"] = text
 
-    def _feed_reasoning(self, delta: Mapping[str, Any]) -> str:
+    def _feed_reasoning(self, key: str, value: Any, added: dict[str, Any]) -> None:
         """The wire says reasoning twice, plainly and in the details; the first way that says something is kept to."""
-        details = delta.get("reasoning_details")
-        if isinstance(details, list):
-            self._details = self._details or ReasoningDetails()
-            self._details.add(details)
-        for key in (self._reasoning_key,) if self._reasoning_key else ("reasoning", "reasoning_content", "details"):
-            piece = details_text(_listed(details)) if key == "details" else text_of(delta.get(key)) or ""
-            if piece:
-                self._reasoning_key = key
-                self._reasoning.append(piece)
-                return piece
-        return ""
+        if value.__class__ is str and value and self._reasoning_key in ("", key) and "reasoning" not in added:
+            self._reasoning_key = key
+            self._reasoning.append(value)
+            added["reasoning"] = value
 
-    def _feed_refusal(self, delta: Mapping[str, Any]) -> str:
-        refusal = text_of(delta.get("refusal")) or ""
-        if refusal:
-            self._refusal.append(refusal)
-        return refusal
+    def _feed_plain_reasoning(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        self._feed_reasoning("reasoning", value, added)
 
-    def _feed_audio(self, delta: Mapping[str, Any]) -> dict[str, Any] | None:
-        piece = dict_of(delta.get("audio"))
-        for key, value in piece.items():
-            if key in ("data", "transcript") and isinstance(value, str):
-                self._audio[key] = self._audio.get(key, "") + value
-            elif value is not None:
-                self._audio[key] = value
-        return piece or None
+    def _feed_reasoning_content(self, value: Any, delta: Mapping[str, Any], added: dict[str, Any]) -> None:
+        if not delta.get("reasoning"):
+            self._feed_reasoning("reasoning_content", value, added)
 
-    def _feed_logprobs(self, choice: Mapping[str, Any]) -> dict[str, Any] | None:
-        piece = dict_of(choice.get("logprobs"))
-        for key, value in piece.items():
-            if isinstance(value, list):
-                self._logprobs.setdefault(key, []).extend(value)
-        return piece or None
+    def _feed_details(self, value: Any, delta: Mapping[str, Any], added: dict[str, Any]) -> None:
+        if value.__class__ is not list:
+            return
+        self._details = self._details or ReasoningDetails()
+        self._details.add(value)
+        if self._reasoning_key not in ("reasoning", "reasoning_content") and not _plain_reasoning(delta):
+            self._feed_reasoning("details", details_text(value), added)
+
+    def _feed_calls(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        new = self._calls.add(value if value.__class__ is list else ())
+        if new:
+            added["tool_calls"] = new
+
+    def _feed_refusal(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        if isinstance(value, str):
+            self._refusal.append(value)
+            added["refusal"] = value
+
+    def _feed_images(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        if new := _add_new(self._images, value):
+            added["images"] = new
+
+    def _feed_annotations(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        if new := _add_new(self._annotations, value):
+            added["annotations"] = new
+
+    def _feed_audio(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        for key, piece in dict_of(value).items():
+            if key in ("data", "transcript") and isinstance(piece, str):
+                self._audio[key] = self._audio.get(key, "") + piece
+            elif piece is not None:
+                self._audio[key] = piece
+            added["audio"] = value
 
     @property
     def finish_reason(self) -> str | None:
@@ -272,14 +294,34 @@ class ReplyBuilder:
         return Reply.from_body(self.body())
 
 
+# What is beside the delta in a choice, and what is in the delta: looked at only where it is there.
+_BESIDE_DELTA = {
+    "finish_reason": ReplyBuilder._feed_finish,
+    "native_finish_reason": ReplyBuilder._feed_native,
+    "error": ReplyBuilder._feed_error,
+    "logprobs": ReplyBuilder._feed_logprobs,
+}
+_IN_DELTA = {
+    "content": ReplyBuilder._feed_text,
+    "reasoning": ReplyBuilder._feed_plain_reasoning,
+    "reasoning_content": ReplyBuilder._feed_reasoning_content,
+    "reasoning_details": ReplyBuilder._feed_details,
+    "tool_calls": ReplyBuilder._feed_calls,
+    "refusal": ReplyBuilder._feed_refusal,
+    "images": ReplyBuilder._feed_images,
+    "annotations": ReplyBuilder._feed_annotations,
+    "audio": ReplyBuilder._feed_audio,
+}
+
+
+def _plain_reasoning(delta: Mapping[str, Any]) -> Any:
+    return delta.get("reasoning") or delta.get("reasoning_content")
+
+
 def broken_off(native_finish_reason: str | None) -> dict[str, Any]:
     """The error object for an answer that only says ``finish_reason: error``."""
     said = f" ({native_finish_reason})" if native_finish_reason else ""
     return {"message": f"the provider broke the answer off{said}"}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _add_new(kept: list[dict[str, Any]], items: Any) -> list[dict[str, Any]]:

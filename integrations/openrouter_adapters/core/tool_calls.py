@@ -98,6 +98,7 @@ class ToolCallDelta:
 class _Slot:
     """A call that is being put together."""
 
+    place: int
     number: int | None  # the wire's own index
     id: str = ""
     name: str = ""
@@ -116,21 +117,42 @@ class _Slot:
 class ToolCallAssembler:
     """Puts streamed tool calls together."""
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_numbered", "_slots")
 
     def __init__(self) -> None:
         self._slots: list[_Slot] = []
+        self._numbered: dict[int, _Slot] = {}  # the latest call under each index of the wire
 
     def add(self, pieces: Iterable[Any]) -> list[ToolCallDelta]:
         """Fold in ``delta.tool_calls`` of one chunk; what is new, for handing on."""
-        return [delta for piece in pieces if isinstance(piece, dict) and (delta := self._fold(piece)) is not None]
+        new = []
+        for piece in pieces:
+            delta = self._more_arguments(piece) or self._fold(piece)
+            if delta is not None:
+                new.append(delta)
+        return new
 
-    def _fold(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
+    def _more_arguments(self, piece: Any) -> ToolCallDelta | None:
+        """The short way for most pieces: an index that is known, and more of the arguments."""
+        try:
+            slot, function = self._numbered[piece["index"]], piece["function"]
+            arguments = function["arguments"]
+            if (piece.get("id")) or (function.get("name")):
+                return None
+        except (KeyError, TypeError):
+            return None
+        if arguments.__class__ is not str or not arguments:
+            return None
+        slot.pieces.append(arguments)
+        return ToolCallDelta(slot.place, None, None, arguments)
+
+    def _fold(self, piece: Any) -> ToolCallDelta | None:
+        if not isinstance(piece, dict):
+            return None
         function = dict_of(piece.get("function"))
         call_id, name = text_of(piece.get("id")) or "", text_of(function.get("name")) or ""
         arguments = _json_text(function.get("arguments"))
-        place = self._place(int_of(piece.get("index")), call_id, name)
-        slot = self._slots[place]
+        slot = self._slot(int_of(piece.get("index")), call_id, name)
         if slot.repeats(call_id, arguments):
             return None
         new_id = self._free(call_id) if call_id and not slot.id else ""
@@ -140,23 +162,24 @@ class ToolCallAssembler:
             slot.pieces.append(arguments)
         if not (new_id or new_name or arguments):
             return None
-        return ToolCallDelta(place, new_id or None, new_name or None, arguments)
+        return ToolCallDelta(slot.place, new_id or None, new_name or None, arguments)
 
-    def _place(self, number: int | None, call_id: str, name: str) -> int:
-        """Where the call stands that a piece belongs to; a new place when it opens one."""
-        place = self._find(number, call_id)
-        if place is not None and not self._other(self._slots[place], number, call_id, name):
-            return place
-        self._slots.append(_Slot(number))
-        return len(self._slots) - 1
-
-    def _find(self, number: int | None, call_id: str) -> int | None:
-        places = range(len(self._slots) - 1, -1, -1)
+    def _slot(self, number: int | None, call_id: str, name: str) -> _Slot:
+        """The call that a piece belongs to; a new one when it opens one."""
+        slot = self._find(number, call_id)
+        if slot is not None and not self._other(slot, number, call_id, name):
+            return slot
+        self._slots.append(_Slot(len(self._slots), number))
         if number is not None:
-            return next((place for place in places if self._slots[place].number == number), None)
+            self._numbered[number] = self._slots[-1]
+        return self._slots[-1]
+
+    def _find(self, number: int | None, call_id: str) -> _Slot | None:
+        if number is not None:
+            return self._numbered.get(number)
         if call_id:
-            return next((place for place in places if self._slots[place].id == call_id), None)
-        return len(self._slots) - 1 if self._slots else None
+            return next((slot for slot in reversed(self._slots) if slot.id == call_id), None)
+        return self._slots[-1] if self._slots else None
 
     @staticmethod
     def _other(slot: _Slot, number: int | None, call_id: str, name: str) -> bool:
