@@ -1,0 +1,102 @@
+"""The quickstarts, run as a newcomer runs them: in a process of their own, without a key, warnings as errors."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from openrouter_adapters.gateway import LocalGateway
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+LONGEST = 40
+CLAUDE = "anthropic/claude-haiku-4.5"
+LLAMA = "meta-llama/llama-3.3-70b-instruct"
+
+
+class Quickstart(NamedTuple):
+    script: str
+    fallback: str
+    answered_by: str
+    provider: str
+    says: str
+
+
+QUICKSTARTS = [
+    Quickstart(
+        "quickstart_langchain.py", CLAUDE, "anthropic/claude-4.5-haiku-20251001", "Amazon Bedrock", "shows ships"
+    ),
+    Quickstart("quickstart_llamaindex.py", LLAMA, LLAMA, "Groq", "Marta lights it at dusk"),
+]
+
+
+@pytest.fixture(params=QUICKSTARTS, ids=lambda quickstart: quickstart.script)
+def quickstart(request: pytest.FixtureRequest) -> Quickstart:
+    return request.param
+
+
+def run(script: str, **more: str) -> list[str]:
+    """What a script writes, piece by piece, as it comes through the pipe."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "integrations"), "PYTHONIOENCODING": "utf-8", **more}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT
+    ) as process:
+        assert process.stdout and process.stderr
+        pieces = []
+        while piece := os.read(process.stdout.fileno(), 65536):
+            pieces.append(piece.decode())
+        errors = process.stderr.read().decode()
+    assert (process.returncode, errors) == (0, "")
+    return pieces
+
+
+def facts(output: str) -> tuple[str, str, str]:
+    """The three lines at the end: who answered, whether it is a fallback, tokens and cost."""
+    who, fell_back, bill = output.strip().splitlines()[-3:]
+    return who.strip(), fell_back.strip(), bill.strip()
+
+
+def test_offline_a_fallback_answers_at_the_provider_that_was_asked_for_first(quickstart: Quickstart) -> None:
+    pieces = run(quickstart.script)
+    output = "".join(pieces)
+    who, fell_back, bill = facts(output)
+    assert output.startswith("Offline:")
+    assert quickstart.says in output
+    assert who.startswith(f"answered by {quickstart.answered_by} at {quickstart.provider} (order: ")
+    assert fell_back == "fell back from openai/gpt-5-mini: yes"
+    tokens, cost = bill.split(", $")
+    assert tokens.endswith(" tokens")
+    assert float(cost) > 0
+    assert len(pieces) > 4, "the answer came in one piece"
+
+
+def test_with_a_key_the_same_script_goes_where_openrouter_is(quickstart: Quickstart) -> None:
+    with LocalGateway(api_key="sk-or-mine") as gateway:
+        gateway.reply("It guides ships.", cost=0.25)
+        output = "".join(run(quickstart.script, OPENROUTER_API_KEY="sk-or-mine", OPENROUTER_BASE_URL=gateway.base_url))
+    who, fell_back, bill = facts(output)
+    assert output.startswith("Live:")
+    assert "It guides ships." in output
+    assert who.startswith("answered by openai/gpt-5-mini at OpenAI")
+    assert fell_back == "fell back from openai/gpt-5-mini: no"
+    assert bill.endswith("$0.250000")
+    assert [exchange.status for exchange in gateway.requests] == [200]
+    assert gateway.requests[0].body["models"] == [quickstart.fallback]
+    assert "sk-or-mine" not in output
+
+
+def test_nobody_would_have_answered_there_without_the_order(quickstart: Quickstart) -> None:
+    """So that the order is what the example shows, and no accident."""
+    from openrouter_adapters.langchain import ChatOpenRouter
+
+    with LocalGateway() as gateway, ChatOpenRouter(base_url=gateway.base_url, api_key="any") as model:
+        message = model.invoke("Hello", model=quickstart.fallback)
+    assert message.response_metadata["provider"] != quickstart.provider
+
+
+def test_a_quickstart_is_short(quickstart: Quickstart) -> None:
+    assert len((EXAMPLES / quickstart.script).read_text().splitlines()) < LONGEST
