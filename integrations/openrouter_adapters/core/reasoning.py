@@ -48,7 +48,8 @@ class ReasoningDetails:
             same = fragment["type"] == last["type"] and fragment["index"] == last["index"]
         except KeyError:
             return False
-        return same and last["type"] in _GROWING and not (last.get("signature"))
+        grows = last["type"].__class__ is str and last["type"] in _GROWING
+        return same and grows and not last.get("signature")
 
     def whole(self) -> list[dict[str, Any]]:
         """The items so far, in the order of their first fragments; fresh dicts."""
