@@ -215,7 +215,7 @@ class ReplyBuilder:
             return
         self._details = self._details or ReasoningDetails()
         self._details.add(value)
-        if self._reasoning_key not in ("reasoning", "reasoning_content") and not _plain_reasoning(delta):
+        if self._reasoning_key == "details" or not (self._reasoning_key or _plain_reasoning(delta)):
             self._feed_reasoning("details", details_text(value), added)
 
     def _feed_calls(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
