@@ -172,6 +172,8 @@ class Exchange:
         kind = network_trouble(error)
         if kind is None:
             raise error
+        if kind is errors.APITimeoutError and stalls(error, self.request):
+            raise self.stall() from error
         partial = self.builder.reply() if self.builder.chunks_seen else None
         if kind is errors.APIConnectionError and partial is not None:
             raise self._incomplete(f"the connection broke: {_named(error)}") from error
@@ -236,9 +238,9 @@ def connection_error(error: Exception, request: Request, specialize: errors.Spec
     kind = network_trouble(error)
     if kind is None:
         return error
-    if kind is errors.APITimeoutError and request.stall_timeout is not None:
-        kind = errors.StallTimeoutError
     cause = error.__cause__ or error
+    if kind is errors.APITimeoutError and stalls(cause, request):
+        kind = errors.StallTimeoutError
     said = f"{_named(cause)} ({request.base_url})"
     return (specialize or _same)(kind)(said, model=next(iter(request.asked), None))
 
@@ -254,6 +256,13 @@ def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None
     if isinstance(error, openai.APIConnectionError) or names & _BROKEN:
         return errors.APIConnectionError
     return None
+
+
+def stalls(error: BaseException, request: Request) -> bool:
+    """Whether a read that timed out did so by ``stall_timeout``, which is then also the limit between two bytes."""
+    waited_for_data = type(error).__name__ in ("ReadTimeout", "TimeoutError")
+    stall, between_bytes = request.stall_timeout, request.timeout
+    return waited_for_data and stall is not None and (between_bytes is None or stall <= between_bytes)
 
 
 def scrub(response: Any) -> None:
