@@ -88,7 +88,7 @@ calls = st.builds(
     st.none() | st.sampled_from(["x", "y", ""]),
     st.none() | st.sampled_from(["f", "g"]),
     st.none() | json_texts,
-).filter(lambda call: call.get("id") or any(call["function"].values()))  # a piece that says nothing is no piece
+).filter(lambda call: any(call["function"].values()))  # a call of nothing cannot be told to anybody
 details = st.builds(
     lambda key, text: {"type": f"reasoning.{'text' if key == 'text' else 'encrypted'}", key: text, "index": 0},
     st.sampled_from(["text", "data"]),
