@@ -12,6 +12,8 @@ INSTALL := -m pip --quiet --disable-pip-version-check install --no-compile --con
 DECLARED := pyproject.toml constraints.txt Makefile
 
 MAKEFLAGS += --no-print-directory
+# Without compiled modules every run compiles both frameworks anew; with --no-compile only what is imported is compiled.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench record clean
 
