@@ -42,6 +42,7 @@ lint: $(VENV3)/.dev-ready
 
 types: $(VENV3)/.dev-ready
 	$(PY) -m mypy
+	$(PY) -m mypy tests/typing
 
 imports: $(VENV3)/.dev-ready
 	$(PY) -m pytest --quiet tests/test_house.py

@@ -89,8 +89,10 @@ class Reasoning(TypedDict, total=False):
 if TYPE_CHECKING:  # what editors and type checkers know of these objects
     ProviderOption = ProviderPreferences | dict[str, Any] | None
     ReasoningOption = Reasoning | dict[str, Any] | None
+    KeyOption = SecretStr | str | None
 else:  # sent as they are, whatever is in them: the API is the authority
     ProviderOption = ReasoningOption = dict[str, Any] | None
+    KeyOption = SecretStr | None
 
 
 class OpenRouterOptions(BaseModel):
@@ -103,83 +105,108 @@ class OpenRouterOptions(BaseModel):
 
     # ---- which model, which provider: https://openrouter.ai/docs/features/model-routing
     model: StrictStr | None = Field(
-        None, description="Slug `author/name[:variant]`; None: the account's default model."
+        default=None, description="Slug `author/name[:variant]`; None: the account's default model."
     )
-    models: list[StrictStr] | None = Field(None, description="Models to fall back to, in order, after `model`.")
+    models: list[StrictStr] | None = Field(default=None, description="Models to fall back to, in order, after `model`.")
     provider: ProviderOption = Field(
-        None, description="Provider routing and privacy: order, only, ignore, zdr, max_price (USD per million tokens)."
+        default=None,
+        description="Provider routing and privacy: order, only, ignore, zdr, max_price (USD per million tokens).",
     )
-    preset: StrictStr | None = Field(None, description="Slug of a preset stored with the account.")
-    plugins: list[dict[str, Any]] | None = Field(None, description='Plugins, `{"id": ...}` each.')
-    service_tier: StrictStr | None = Field(None, description="auto, default, flex, priority ...")
+    preset: StrictStr | None = Field(default=None, description="Slug of a preset stored with the account.")
+    plugins: list[dict[str, Any]] | None = Field(default=None, description='Plugins, `{"id": ...}` each.')
+    service_tier: StrictStr | None = Field(default=None, description="auto, default, flex, priority ...")
 
     # ---- reasoning: https://openrouter.ai/docs/use-cases/reasoning-tokens
-    reasoning: ReasoningOption = Field(None, description="effort, max_tokens (tokens), exclude, enabled, summary.")
-    reasoning_effort: StrictStr | None = Field(None, description="Sent as `reasoning.effort`.")
-    verbosity: StrictStr | None = Field(None, description="low, medium, high, xhigh, max.")
+    reasoning: ReasoningOption = Field(
+        default=None, description="effort, max_tokens (tokens), exclude, enabled, summary."
+    )
+    reasoning_effort: StrictStr | None = Field(default=None, description="Sent as `reasoning.effort`.")
+    verbosity: StrictStr | None = Field(default=None, description="low, medium, high, xhigh, max.")
 
     # ---- sampling and length: https://openrouter.ai/docs/api-reference/parameters
-    temperature: Number | None = Field(None, description="0 to 2.")
-    top_p: Number | None = Field(None, description="0 to 1.")
-    top_k: StrictInt | None = Field(None, description="0 or more.")
-    min_p: Number | None = Field(None, description="0 to 1.")
-    top_a: Number | None = Field(None, description="0 to 1.")
-    max_tokens: StrictInt | None = Field(None, description="Most tokens to generate.")
-    max_completion_tokens: StrictInt | None = Field(None, description="The wire's newer name for `max_tokens`.")
-    seed: StrictInt | None = Field(None, description="For repeatable sampling, where a provider can.")
-    stop: StrictStr | list[StrictStr] | None = Field(None, description="Up to 4 texts that end the answer.")
-    frequency_penalty: Number | None = Field(None, description="-2 to 2.")
-    presence_penalty: Number | None = Field(None, description="-2 to 2.")
-    repetition_penalty: Number | None = Field(None, description="0 to 2; 1 is none.")
-    logit_bias: dict[str, Number] | None = Field(None, description="Token id to bias, -100 to 100.")
-    logprobs: StrictBool | None = Field(None, description="Return log probabilities.")
-    top_logprobs: StrictInt | None = Field(None, description="0 to 20 alternatives per token.")
+    temperature: Number | None = Field(default=None, description="0 to 2.")
+    top_p: Number | None = Field(default=None, description="0 to 1.")
+    top_k: StrictInt | None = Field(default=None, description="0 or more.")
+    min_p: Number | None = Field(default=None, description="0 to 1.")
+    top_a: Number | None = Field(default=None, description="0 to 1.")
+    max_tokens: StrictInt | None = Field(default=None, description="Most tokens to generate.")
+    max_completion_tokens: StrictInt | None = Field(default=None, description="The wire's newer name for `max_tokens`.")
+    seed: StrictInt | None = Field(default=None, description="For repeatable sampling, where a provider can.")
+    stop: StrictStr | list[StrictStr] | None = Field(default=None, description="Up to 4 texts that end the answer.")
+    frequency_penalty: Number | None = Field(default=None, description="-2 to 2.")
+    presence_penalty: Number | None = Field(default=None, description="-2 to 2.")
+    repetition_penalty: Number | None = Field(default=None, description="0 to 2; 1 is none.")
+    logit_bias: dict[str, Number] | None = Field(default=None, description="Token id to bias, -100 to 100.")
+    logprobs: StrictBool | None = Field(default=None, description="Return log probabilities.")
+    top_logprobs: StrictInt | None = Field(default=None, description="0 to 20 alternatives per token.")
     prediction: dict[str, Any] | None = Field(
-        None, description='Predicted output, `{"type": "content", "content": ...}`.'
+        default=None, description='Predicted output, `{"type": "content", "content": ...}`.'
     )
 
     # ---- tools and kinds of output
-    parallel_tool_calls: StrictBool | None = Field(None, description="Whether several tools may be called at once.")
-    modalities: list[StrictStr] | None = Field(None, description="Kinds of output: text, image, audio.")
-    image_config: dict[str, Any] | None = Field(None, description="aspect_ratio, image_size ... of generated images.")
-    audio: dict[str, Any] | None = Field(None, description="voice and format of generated audio (streaming only).")
-    web_search_options: dict[str, Any] | None = Field(None, description="Options of models with a search of their own.")
+    parallel_tool_calls: StrictBool | None = Field(
+        default=None, description="Whether several tools may be called at once."
+    )
+    modalities: list[StrictStr] | None = Field(default=None, description="Kinds of output: text, image, audio.")
+    image_config: dict[str, Any] | None = Field(
+        default=None, description="aspect_ratio, image_size ... of generated images."
+    )
+    audio: dict[str, Any] | None = Field(
+        default=None, description="voice and format of generated audio (streaming only)."
+    )
+    web_search_options: dict[str, Any] | None = Field(
+        default=None, description="Options of models with a search of their own."
+    )
 
     # ---- caching, identity, tracing
     cache_control: dict[str, Any] | None = Field(
-        None, description='Automatic prompt-cache breakpoint, `{"type": "ephemeral", "ttl": "5m" or "1h"}`.'
+        default=None, description='Automatic prompt-cache breakpoint, `{"type": "ephemeral", "ttl": "5m" or "1h"}`.'
     )
-    prompt_cache_key: StrictStr | None = Field(None, description="Key for sticky routing and caching.")
+    prompt_cache_key: StrictStr | None = Field(default=None, description="Key for sticky routing and caching.")
     session_id: StrictStr | None = Field(
-        None, description="Groups requests and routes them alike; up to 256 characters. Env: OPENROUTER_SESSION_ID."
+        default=None,
+        description="Groups requests and routes them alike; up to 256 characters. Env: OPENROUTER_SESSION_ID.",
     )
-    user: StrictStr | None = Field(None, description="Stable id of the end user.")
-    trace: dict[str, Any] | None = Field(None, description="trace_id, span_name ... for observability.")
-    request_metadata: dict[str, Any] | None = Field(None, description="The wire's `metadata`: up to 16 pairs of text.")
+    user: StrictStr | None = Field(default=None, description="Stable id of the end user.")
+    trace: dict[str, Any] | None = Field(default=None, description="trace_id, span_name ... for observability.")
+    request_metadata: dict[str, Any] | None = Field(
+        default=None, description="The wire's `metadata`: up to 16 pairs of text."
+    )
 
     # ---- beside the body
-    router_metadata: StrictBool | None = Field(None, description="Ask for `openrouter_metadata` in the answer.")
-    extra_body: dict[str, Any] | None = Field(None, description="Anything else for the body; merged deeply, wins.")
-    api_key: SecretStr | None = Field(None, description="Env: OPENROUTER_API_KEY.", repr=False, exclude=True)
+    router_metadata: StrictBool | None = Field(default=None, description="Ask for `openrouter_metadata` in the answer.")
+    extra_body: dict[str, Any] | None = Field(
+        default=None, description="Anything else for the body; merged deeply, wins."
+    )
+    api_key: KeyOption = Field(default=None, description="Env: OPENROUTER_API_KEY.", repr=False, exclude=True)
     base_url: StrictStr | None = Field(
-        None, description=f"Default {DEFAULT_BASE_URL}. Env: OPENROUTER_BASE_URL or OPENROUTER_API_BASE."
+        default=None, description=f"Default {DEFAULT_BASE_URL}. Env: OPENROUTER_BASE_URL or OPENROUTER_API_BASE."
     )
-    timeout: Number | None = Field(None, description="Seconds to connect, and between two bytes; None: 600, connect 5.")
+    timeout: Number | None = Field(
+        default=None, description="Seconds to connect, and between two bytes; None: 600, connect 5."
+    )
     stall_timeout: Number | None = Field(
-        None, description="Seconds between two pieces of data; keep-alives do not count. None: no limit."
+        default=None, description="Seconds between two pieces of data; keep-alives do not count. None: no limit."
     )
-    max_retries: StrictInt = Field(DEFAULT_MAX_RETRIES, ge=0, description="At most this many requests more than one.")
-    app_url: StrictStr | None = Field(None, description="Your app, for attribution. Env: OPENROUTER_APP_URL.")
-    app_title: StrictStr | None = Field(None, description="Your app's name. Env: OPENROUTER_APP_TITLE.")
-    app_categories: list[StrictStr] | None = Field(None, description="Your app's categories, at most 2 per request.")
+    max_retries: StrictInt = Field(
+        default=DEFAULT_MAX_RETRIES, ge=0, description="At most this many requests more than one."
+    )
+    app_url: StrictStr | None = Field(default=None, description="Your app, for attribution. Env: OPENROUTER_APP_URL.")
+    app_title: StrictStr | None = Field(default=None, description="Your app's name. Env: OPENROUTER_APP_TITLE.")
+    app_categories: list[StrictStr] | None = Field(
+        default=None, description="Your app's categories, at most 2 per request."
+    )
     default_headers: dict[str, str | None] | None = Field(
-        None, description="Headers for every request; they win over ours. None: do not send.", repr=False, exclude=True
+        default=None,
+        description="Headers for every request; they win over ours. None: do not send.",
+        repr=False,
+        exclude=True,
     )
     http_client: Any = Field(
-        None, description="A sync client of your own; never closed by us.", repr=False, exclude=True
+        default=None, description="A sync client of your own; never closed by us.", repr=False, exclude=True
     )
     http_async_client: Any = Field(
-        None,
+        default=None,
         description='An async client of your own, never closed by us; or "aiohttp" for the SDK\'s aiohttp transport.',
         repr=False,
         exclude=True,

@@ -83,7 +83,7 @@ class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
         "stop_sequences": "stop",
     }
 
-    streaming: bool = Field(False, description="Whether `invoke` streams inside.")
+    streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
 
     _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
 
