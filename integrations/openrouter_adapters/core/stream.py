@@ -107,7 +107,7 @@ class ReplyBuilder:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._audio: dict[str, Any] = {}
-        self._logprobs: dict[str, list[Any]] = {}
+        self._logprobs: dict[str, list[Any] | None] = {}
         self._finish: str | None = None
         self._native: str | None = None
 
@@ -186,8 +186,10 @@ class ReplyBuilder:
 
     def _feed_logprobs(self, value: Any, added: dict[str, Any]) -> None:
         for key, items in dict_of(value).items():
+            kept = self._logprobs.setdefault(key, None)
             if isinstance(items, list):
-                self._logprobs.setdefault(key, []).extend(items)
+                self._logprobs[key] = kept = [] if kept is None else kept
+                kept.extend(items)
                 added["logprobs"] = value
 
     def _feed_text(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
