@@ -22,8 +22,8 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic import ValidationError
 
-from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.tool_calls import ToolCall
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, known, text_of

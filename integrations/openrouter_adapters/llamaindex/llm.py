@@ -18,22 +18,22 @@ from llama_index.core.base.llms.types import (
     MessageRole,
 )
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import BaseModel, Field, PrivateAttr, StrictBool, StrictInt, StrictStr, field_validator
 from typing_extensions import override
 
+from openrouter_adapters.core.arguments import from_environment
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.arguments import from_environment
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
-from openrouter_adapters.llamaindex.closing import acloses, closes, lent
+from openrouter_adapters.llamaindex.callbacks import acloses, closes, lent, told_chat, told_completion
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
+from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
 
 if TYPE_CHECKING:
@@ -77,19 +77,27 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
     option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
 
     context_window: StrictInt | None = Field(
-        None, gt=0, description=f"Tokens; None: the catalogue's, or {UNKNOWN_WINDOW} for a model that it does not know."
+        default=None,
+        gt=0,
+        description=f"Tokens; None: the catalogue's, or {UNKNOWN_WINDOW} for a model that it does not know.",
     )
     is_chat_model: StrictBool = Field(
-        True, description="False: LlamaIndex prompts with text, through `complete`; the endpoint stays the same."
+        default=True,
+        description="False: LlamaIndex prompts with text, through `complete`; the endpoint stays the same.",
     )
     is_function_calling_model: StrictBool | None = Field(
-        None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
+        default=None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
     )
-    strict: StrictBool | None = Field(None, description="Whether tool arguments must follow their schema exactly.")
-    order: list[StrictStr] | None = Field(None, description="Short for `provider={'order': ...}`.")
-    allow_fallbacks: StrictBool | None = Field(None, description="Short for `provider={'allow_fallbacks': ...}`.")
+    strict: StrictBool | None = Field(
+        default=None, description="Whether tool arguments must follow their schema exactly."
+    )
+    order: list[StrictStr] | None = Field(default=None, description="Short for `provider={'order': ...}`.")
+    allow_fallbacks: StrictBool | None = Field(
+        default=None, description="Short for `provider={'allow_fallbacks': ...}`."
+    )
     additional_kwargs: dict[str, Any] | None = Field(
-        None, description="More options for every call, under the wire's names; they win over the other arguments."
+        default=None,
+        description="More options for every call, under the wire's names; they win over the other arguments.",
     )
 
     _client: Client = PrivateAttr(default_factory=Client)
@@ -134,7 +142,7 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
     @override
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by the names that core knows."""
-        short = {name: getattr(self, name) for name in _SHORT}
+        short = {name: getattr(self, name) for name in SHORT}
         return spelled_out({**super().set_options(), **known(**short)})
 
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
@@ -166,7 +174,7 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
 
     # ---- chat
 
-    @llm_chat_callback()
+    @told_chat
     @override
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One answer.
@@ -183,13 +191,13 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return chat_response(self._client.complete(request), asked)
 
     @closes
-    @llm_chat_callback()
+    @told_chat
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, piece by piece; the last item is the whole answer. Closing it early closes the connection."""
         return lent(self._items(*self._chat_request(messages, kwargs)))
 
-    @llm_chat_callback()
+    @told_chat
     @override
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`."""
@@ -197,7 +205,7 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return chat_response(await self._client.acomplete(request), asked)
 
     @acloses
-    @llm_chat_callback()
+    @told_chat
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
@@ -205,7 +213,7 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
 
     # ---- complete: the same endpoint, one user message
 
-    @llm_completion_callback()
+    @told_completion
     @override
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The answer to a text.
@@ -219,14 +227,14 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return completion_response(chat_response(self._client.complete(request), asked))
 
     @closes
-    @llm_completion_callback()
+    @told_completion
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `complete`, piece by piece; the last item is the whole answer."""
         items = lent(self._items(*self._prompt_request(prompt, formatted, kwargs)))
         return (completion_response(item) for item in items)
 
-    @llm_completion_callback()
+    @told_completion
     @override
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `complete`."""
@@ -234,7 +242,7 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return completion_response(chat_response(await self._client.acomplete(request), asked))
 
     @acloses
-    @llm_completion_callback()
+    @told_completion
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
@@ -315,8 +323,9 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
 
     @override
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        shared = {id(value): value for name in _OF_THIS_PROCESS if (value := getattr(self, name)) is not None}
-        return super().__deepcopy__({**(memo or {}), **shared})
+        memo = {} if memo is None else memo
+        memo.update({id(value): value for name in _OF_THIS_PROCESS if (value := getattr(self, name)) is not None})
+        return super().__deepcopy__(memo)
 
     @override
     def __getstate__(self) -> dict[str, Any]:
@@ -331,24 +340,6 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         self.callback_manager = CallbackManager([])
         if self.api_key is None:
             self.api_key = from_environment({})["api_key"]
-
-
-_SHORT = ("order", "allow_fallbacks", "additional_kwargs")
-_OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
-
-
-def spelled_out(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options by core's names: what ``order``, ``allow_fallbacks`` and ``additional_kwargs`` say put in its place."""
-    made = {name: value for name, value in options.items() if name not in _SHORT}
-    routing = {name: options[name] for name in ("order", "allow_fallbacks") if name in options}
-    more = dict(options.get("additional_kwargs") or {})
-    if "extra_headers" in more:
-        more["default_headers"] = more.pop("extra_headers")
-    for name, value in [*more.items(), *([("provider", routing)] if routing else ())]:
-        before = made.get(name)
-        both = name in _OBJECTS and isinstance(before, Mapping) and isinstance(value, Mapping)
-        made[name] = {**before, **value} if both and before else value
-    return made
 
 
 def _window(listed: Model | None) -> int:

@@ -1,4 +1,4 @@
-"""Streams that let go of their connection as soon as the caller lets go of them.
+"""The decorators of a model's methods: LlamaIndex is told of every call, and streams let go of their connection.
 
 LlamaIndex's callbacks wrap a stream's generator in another and never close the inner one: it would stay open until
 nothing refers to it any more, and an event handler that keeps an exception refers to it for long. So the generator that
@@ -11,11 +11,25 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing, closing
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
 G = TypeVar("G")
+
+
+class Told(Protocol):
+    """A decorator that keeps a method's type; LlamaIndex's own annotations lose it."""
+
+    def __call__(self, method: F) -> F:
+        """Decorate a method."""
+
+
+told_chat: Told = llm_chat_callback()
+told_completion: Told = llm_completion_callback()
 
 # The generator that a method has just made, on its way past the callbacks to the shell around them.
 _inner: ContextVar[list[Any]] = ContextVar("_inner")

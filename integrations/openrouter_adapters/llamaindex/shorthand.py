@@ -1,0 +1,25 @@
+"""Options by the names that people bring along from other LlamaIndex packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SHORT = ("order", "allow_fallbacks", "additional_kwargs")
+"""Options that stand for others: two keys of ``provider``, and a dict of anything."""
+
+_OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
+
+
+def spelled_out(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by core's names: what ``order``, ``allow_fallbacks`` and ``additional_kwargs`` say put in its place."""
+    made = {name: value for name, value in options.items() if name not in SHORT}
+    routing = {name: options[name] for name in ("order", "allow_fallbacks") if name in options}
+    more = dict(options.get("additional_kwargs") or {})
+    if "extra_headers" in more:
+        more["default_headers"] = more.pop("extra_headers")
+    for name, value in [*more.items(), *([("provider", routing)] if routing else ())]:
+        before = made.get(name)
+        both = name in _OBJECTS and isinstance(before, Mapping) and isinstance(value, Mapping)
+        made[name] = {**before, **value} if both and before else value
+    return made
