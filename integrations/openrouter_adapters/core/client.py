@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -84,15 +84,14 @@ class Client:
         finally:
             exchange.response.close()
 
-    def start(self, request: Request) -> tuple[Exchange, Iterator[Delta]]:
+    def start(self, request: Request) -> tuple[Exchange, Delta | None, Generator[Delta]]:
         """Open a stream and wait for its first piece, so that trouble before it is retried like a call's."""
         return self._retrying(request, lambda: self._start_once(request))
 
-    def _start_once(self, request: Request) -> tuple[Exchange, Iterator[Delta]]:
+    def _start_once(self, request: Request) -> tuple[Exchange, Delta | None, Generator[Delta]]:
         exchange = self._open(request, stream=True)
         arriving = deltas(exchange)
-        first = next(arriving, None)
-        return exchange, arriving if first is None else chain((first,), arriving)
+        return exchange, next(arriving, None), arriving
 
     def _open(self, request: Request, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange
@@ -153,11 +152,11 @@ class Client:
         finally:
             await exchange.response.aclose()
 
-    async def astart(self, request: Request) -> tuple[Exchange, Delta | None, AsyncIterator[Delta]]:
-        """As `start`; the first piece comes on its own."""
+    async def astart(self, request: Request) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
+        """As `start`."""
         return await self._aretrying(request, lambda: self._astart_once(request))
 
-    async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncIterator[Delta]]:
+    async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
         exchange = await self._aopen(request, stream=True)
         arriving = adeltas(exchange)
         return exchange, await anext(arriving, None), arriving
@@ -215,7 +214,8 @@ class ReplyStream:
         self._client = client
         self._request = request
         self._exchange: Exchange | None = None
-        self._deltas: Iterator[Delta] = iter(())
+        self._first: Delta | None = None
+        self._rest: Generator[Delta] | None = None
 
     def __enter__(self) -> ReplyStream:
         """Open the stream and wait for its first piece.
@@ -223,17 +223,18 @@ class ReplyStream:
         Raises:
             OpenRouterError: it failed before the first piece, after the retries that are due.
         """
-        self._exchange, self._deltas = self._client.start(self._request)
+        self._exchange, self._first, self._rest = self._client.start(self._request)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._exchange is not None:
-            self._exchange.response.close()
+        if self._rest is not None:
+            self._rest.close()
 
     def __iter__(self) -> Iterator[Delta]:
-        return self._deltas
+        first = () if self._first is None else (self._first,)
+        return chain(first, self._rest or ())
 
     @property
     def builder(self) -> ReplyBuilder:
@@ -253,7 +254,7 @@ class AsyncReplyStream:
         self._request = request
         self._exchange: Exchange | None = None
         self._first: Delta | None = None
-        self._rest: AsyncIterator[Delta] | None = None
+        self._rest: AsyncGenerator[Delta] | None = None
 
     async def __aenter__(self) -> AsyncReplyStream:
         """As `ReplyStream.__enter__`."""
@@ -263,8 +264,8 @@ class AsyncReplyStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._exchange is not None:
-            await self._exchange.response.aclose()
+        if self._rest is not None:
+            await self._rest.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
         if self._first is not None and self._rest is not None:

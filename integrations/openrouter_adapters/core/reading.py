@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
 
 
-def deltas(exchange: Exchange) -> Iterator[Delta]:
+def deltas(exchange: Exchange) -> Generator[Delta]:
     """The pieces of a streamed answer; the response is closed at the end, whichever it is."""
     try:
         with _stall_alarm(exchange):
@@ -43,7 +43,7 @@ def deltas(exchange: Exchange) -> Iterator[Delta]:
         exchange.response.close()
 
 
-async def adeltas(exchange: Exchange) -> AsyncIterator[Delta]:
+async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
     """As `deltas`."""
     try:
         arriving = _timed(exchange, exchange.response.aiter_bytes())
