@@ -49,6 +49,13 @@ def same(one: ChatResponse, other: ChatResponse) -> None:
     assert one.logprobs == other.logprobs
 
 
+@pytest.mark.parametrize("url", [PIXEL, "https://e.com", "https://e.com/a b.png?q=1"])
+def test_a_picture_has_the_address_of_the_wire(url: str) -> None:
+    message = {"content": "", "images": [{"type": "image_url", "image_url": {"url": url}}]}
+    response = chat_response(Reply.from_body({"choices": [{"message": message}]}), Asked())
+    assert [block.url for block in response.message.blocks if isinstance(block, ImageBlock)] == [url]
+
+
 def test_a_plain_answer(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply("Hello!", cost=0.25)
     response = llm.chat(HELLO)

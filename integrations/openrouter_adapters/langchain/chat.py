@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -13,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
@@ -244,20 +243,6 @@ class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
         return ["openrouter_adapters", "langchain"]
 
     # ---- life
-
-    @override
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        if self._key_given:
-            return state
-        return {**state, "__dict__": {**state["__dict__"], "api_key": None}}  # it is of this machine's environment
-
-    @override
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        key = os.environ.get("OPENROUTER_API_KEY")
-        if self.api_key is None and key:
-            self.api_key = SecretStr(key)
 
     def close(self) -> None:
         """Let go of the connections; the next use opens anew."""

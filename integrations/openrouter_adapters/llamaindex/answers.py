@@ -118,13 +118,17 @@ def _thinking(reply: Reply) -> list[ThinkingBlock]:
 
 def image_blocks(images: Iterable[Mapping[str, Any]]) -> list[ImageBlock]:
     """Generated pictures, by their (``data:``) URLs; what is no URL is left to ``raw``."""
-    made = []
-    for url in (dict_of(image.get("image_url")).get("url") for image in images):
-        try:
-            made.extend([ImageBlock(url=url)] if text_of(url) else [])
-        except ValidationError:
-            continue
-    return made
+    addresses = (text_of(dict_of(image.get("image_url")).get("url")) for image in images)
+    return [block for url in addresses if url and (block := _image(url))]
+
+
+def _image(url: str) -> ImageBlock | None:
+    try:
+        block = ImageBlock(url=url)
+    except ValidationError:
+        return None
+    block.url = url  # as on the wire: the block's own validation respells some addresses
+    return block
 
 
 def citation_blocks(annotations: Iterable[Mapping[str, Any]]) -> list[CitationBlock]:

@@ -20,10 +20,9 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import BaseModel, Field, PrivateAttr, StrictBool, StrictInt, StrictStr, field_validator
+from pydantic import Field, PrivateAttr, StrictBool, StrictInt, StrictStr, field_validator
 from typing_extensions import override
 
-from openrouter_adapters.core.arguments import from_environment
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import OpenRouterOptions
@@ -328,18 +327,15 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return super().__deepcopy__(memo)
 
     @override
-    def __getstate__(self) -> dict[str, Any]:
-        state = BaseModel.__getstate__(self)  # LlamaIndex's own would take from this object what cannot be pickled
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
         stays = {name: None for name in _OF_THIS_PROCESS if not isinstance(getattr(self, name), str)}
-        key = {} if self._key_given else {"api_key": None}
-        return {**state, "__dict__": {**state["__dict__"], **stays, **key}}
+        return {**state, "__dict__": {**state["__dict__"], **stays}}
 
     @override
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        BaseModel.__setstate__(self, state)
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
         self.callback_manager = CallbackManager([])
-        if self.api_key is None:
-            self.api_key = from_environment({})["api_key"]
 
 
 def _window(listed: Model | None) -> int:
