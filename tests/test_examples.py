@@ -98,5 +98,10 @@ def test_nobody_would_have_answered_there_without_the_order(quickstart: Quicksta
     assert message.response_metadata["provider"] != quickstart.provider
 
 
+def test_the_readme_shows_what_the_first_quickstart_prints() -> None:
+    shown = "".join(run(QUICKSTARTS[0].script)).partition("\n\n")[2]
+    assert f"```text\n{shown.rstrip()}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_quickstart_is_short(quickstart: Quickstart) -> None:
     assert len((EXAMPLES / quickstart.script).read_text().splitlines()) < LONGEST

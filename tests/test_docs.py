@@ -1,0 +1,144 @@
+"""What README and docs say is true: their code runs and prints what they show, their tables are the code's."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+from openrouter_adapters.core import catalog
+from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
+
+__all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A piece of Python on a page, and what the page says that it prints; None where it says nothing."""
+
+    line: int
+    code: str
+    prints: str | None
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """The Python of a page. A ``text`` block after one is its output, if nothing or "... prints:" stands between."""
+    found = list(FENCED.finditer(page))
+    for block, after in zip(found, [*found[1:], None], strict=True):
+        if block[1] == "python":
+            between = page[block.end() : after.start()].strip() if after else ""
+            told = after and after[1] == "text" and (not between or between.endswith("prints:"))
+            yield Block(page.count("\n", 0, block.start()) + 1, block[2], after[2] if after and told else None)
+
+
+def run(page: Path, gateway: LocalGateway) -> dict[str, Any]:
+    """Run a page's Python from top to bottom in one namespace; every output must be as shown."""
+    namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
+    for block in blocks(page.read_text(encoding="utf-8")):
+        printed = io.StringIO()
+        # The line numbers in a traceback are those of the page.
+        code = compile("\n" * block.line + block.code, str(page), "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, namespace)
+        if block.prints is not None:
+            assert printed.getvalue() == block.prints, f"{page.name}:{block.line}"
+    return namespace
+
+
+@pytest.fixture
+def newcomer(
+    openrouter_gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[LocalGateway]:
+    """A machine whose OpenRouter is the gateway."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-of-the-newcomer")
+    monkeypatch.setenv("OPENROUTER_BASE_URL", openrouter_gateway.base_url)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(catalog, "_models", catalog._models)
+    yield openrouter_gateway
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs_and_prints_what_it_says(
+    page: Path, newcomer: LocalGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = run(page, newcomer)
+    shown = {"openrouter_gateway": newcomer, "monkeypatch": monkeypatch}
+    for test in [made for name, made in namespace.items() if name.startswith("test_")]:
+        newcomer.reset()
+        test(**{name: shown[name] for name in test.__code__.co_varnames[: test.__code__.co_argcount]})
+    for model in [made for made in namespace.values() if isinstance(made, OpenRouterOptions)]:
+        model.close()
+
+
+def test_a_block_of_text_is_what_the_code_before_it_prints() -> None:
+    page = "```python\nprint(1)\n```\n\n```text\n1\n```\n\n```python\n2\n```\n\nNext.\n\n```text\n3\n```\n"
+    assert list(blocks(page)) == [Block(1, "print(1)\n", "1\n"), Block(9, "2\n", None)]
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_tables", ROOT / "tools" / "make_tables.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_as_the_code_has_them(page: Path, tables: ModuleType) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert tables.renewed(text) == text, "python tools/make_tables.py writes them anew"
+
+
+def test_every_table_is_on_a_page(tables: ModuleType) -> None:
+    everything = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [name for name in tables.TABLES if everything.count(f"<!-- {name} -->") != 1] == []
+
+
+def test_the_pages_name_no_target_and_no_extra_that_is_not_there() -> None:
+    everything = "".join(text.read_text(encoding="utf-8") for text in TEXTS)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", everything, re.MULTILINE))
+    extras = set(re.findall(r"openrouter-adapters\[([a-z,]+)\]", everything))
+    assert named - targets == set()
+    assert {"demo", "test", "check"} <= named
+    assert {extra for listed in extras for extra in listed.split(",")} - set(project["optional-dependencies"]) == set()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_links_lead_somewhere(text: Path) -> None:
+    content = text.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", content) if not link.startswith("http")]
+    for link in links:
+        file, _, heading = link.partition("#")
+        target = (text.parent / file) if file else text
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings."""
+    found = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_a_file_that_explains_lists_every_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in readme] == []

@@ -1,0 +1,201 @@
+"""Write the tables of the documentation pages anew, from the code that they describe.
+
+``python tools/make_tables.py`` replaces what stands between ``<!-- name -->`` and ``<!-- /name -->`` in ``docs/``.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from openrouter_adapters.core import errors
+from openrouter_adapters.core.options import (
+    BODY_OPTIONS,
+    HEADER_OPTIONS,
+    OPTION_NAMES,
+    MaxPrice,
+    OpenRouterOptions,
+    ProviderPreferences,
+    Reasoning,
+)
+from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS
+from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.llamaindex import OpenRouter
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+_PLACES = {
+    "reasoning_effort": "body: `reasoning.effort`",
+    "extra_body": "body: each of its keys",
+    "api_key": "header: `Authorization`",
+    "default_headers": "headers",
+    "base_url": "the address",
+}
+_NAMES = {SecretStr: "str", Any: "object", int | float: "float"}
+
+
+def options() -> str:
+    """Every option of `OpenRouterOptions`."""
+    fields = OpenRouterOptions.model_fields
+    rows = (
+        [f"`{name}`", kind(fields[name]), default(fields[name]), said(fields[name]), place(name)] for name in fields
+    )
+    return table(["option", "type", "default", "meaning, range, unit", "on the wire"], rows)
+
+
+def place(name: str) -> str:
+    """Where an option goes."""
+    if name in HEADER_OPTIONS:
+        return f"header: `{HEADER_OPTIONS[name]}`"
+    return f"body: `{BODY_OPTIONS[name]}`" if name in BODY_OPTIONS else _PLACES.get(name, "not sent")
+
+
+def keys(typed: type) -> str:
+    """The keys of an option that is an object."""
+    return table(["key", "type"], ([f"`{key}`", f"`{written}`"] for key, written in written_types(typed).items()))
+
+
+def written_types(typed: type) -> dict[str, str]:
+    """The types of a TypedDict's keys as its source has them."""
+    source = ast.parse(inspect.getsource(typed)).body[0]
+    assert isinstance(source, ast.ClassDef)
+    fields = (node for node in source.body if isinstance(node, ast.AnnAssign))
+    return {ast.unparse(node.target): ast.unparse(node.annotation).replace("'", '"') for node in fields}
+
+
+def own(model: type[OpenRouterOptions]) -> str:
+    """The arguments that only one of the two adapters has."""
+    inherited = {name for base in model.__bases__ for name in getattr(base, "model_fields", ())}
+    fields = {name: field for name, field in model.model_fields.items() if name not in {*inherited, *OPTION_NAMES}}
+    overridden = {name: model.model_fields[name] for name in model.__annotations__ if name in model.model_fields}
+    rows = ([f"`{name}`", kind(field), default(field), said(field)] for name, field in {**fields, **overridden}.items())
+    return table(["argument", "type", "default", "meaning, unit"], rows)
+
+
+def aliases(model: type[OpenRouterOptions]) -> str:
+    """The other names under which one adapter takes its arguments."""
+    return table(["also accepted", "means"], ([f"`{old}`", f"`{new}`"] for old, new in model.option_aliases.items()))
+
+
+def faults() -> str:
+    """Every fault of the gateway."""
+    return table(["fault", "what the client gets"], ([f"`{name}`", doc] for name, doc in FAULTS.items()))
+
+
+def market() -> str:
+    """The gateway's models and who sells them."""
+    names = {provider.slug: provider.name for provider in PROVIDERS}
+    rows = (
+        [f"`{model.id}`", ", ".join(f"`{e.provider}` ({names[e.provider]})" for e in model.endpoints)]
+        for model in MODELS
+    )
+    return table(["model", "providers"], rows)
+
+
+def tree() -> str:
+    """The exception tree of `core.errors`."""
+    drawn = inspect.getdoc(errors).partition("::\n\n")[2].partition("\n\n")[0]
+    return f"```text\n{inspect.cleandoc(drawn)}\n```"
+
+
+def attributes() -> str:
+    """The attributes of `OpenRouterError`."""
+    listed = inspect.getdoc(errors.OpenRouterError).partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.+)$", listed, re.MULTILINE)
+    return table(["attribute", "what it says"], ([f"`{name}`", code(said)] for name, said in entries))
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "options": options,
+    "provider keys": lambda: keys(ProviderPreferences),
+    "max_price keys": lambda: keys(MaxPrice),
+    "reasoning keys": lambda: keys(Reasoning),
+    "langchain arguments": lambda: own(ChatOpenRouter),
+    "llamaindex arguments": lambda: own(OpenRouter),
+    "langchain aliases": lambda: aliases(ChatOpenRouter),
+    "llamaindex aliases": lambda: aliases(OpenRouter),
+    "faults": faults,
+    "market": market,
+    "errors": tree,
+    "error attributes": attributes,
+}
+
+
+def said(field: FieldInfo) -> str:
+    """A field's description."""
+    return code(field.description or "")
+
+
+def code(text: str) -> str:
+    """Markdown has one backtick where a docstring has two."""
+    return text.replace("``", "`")
+
+
+def default(field: FieldInfo) -> str:
+    """A field's default; nothing where it is None, that is: not set."""
+    return "" if field.default is None else f"`{field.default!r}`"
+
+
+def kind(field: FieldInfo) -> str:
+    """A field's type, in words."""
+    return f"`{type_name(field.annotation)}`"
+
+
+def type_name(annotation: Any) -> str:
+    """A type as people write it, without what pydantic adds and without None."""
+    plain = bare(annotation)
+    if plain in _NAMES:
+        return _NAMES[plain]
+    if isinstance(plain, types.UnionType):
+        return " or ".join(map(type_name, get_args(plain)))
+    if get_args(plain) == (str, Any):
+        return "dict"
+    inner = ", ".join(map(type_name, get_args(plain)))
+    return f"{get_origin(plain).__name__}[{inner}]" if inner else getattr(plain, "__name__", str(plain))
+
+
+def bare(annotation: Any) -> Any:
+    """A type without ``Annotated`` and without None."""
+    if get_origin(annotation) is Annotated:
+        return bare(get_args(annotation)[0])
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    parts = [bare(part) for part in get_args(annotation) if part is not type(None)]
+    made = parts[0]
+    for part in parts[1:]:
+        made = made | part
+    return made
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', 'or') for cell in cells)} |" for cells in lines)
+
+
+def renewed(page: str) -> str:
+    """A page with its tables made anew."""
+    for name, make in TABLES.items():
+        marks = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if marks[0] in page:
+            before, _, rest = page.partition(marks[0])
+            page = f"{before}{marks[0]}\n\n{make()}\n\n{marks[1]}{rest.partition(marks[1])[2]}"
+    return page
+
+
+def main() -> None:
+    """Renew every page."""
+    for path in sorted(DOCS.glob("*.md")):
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
