@@ -93,6 +93,11 @@ class Way:
 WAYS = [Way(adapter, s, w) for adapter in ("langchain", "llamaindex") for s in (False, True) for w in (False, True)]
 
 
+def fields(answer: Any, *but: str) -> dict[str, Any]:
+    """Everything an answer holds, but for LangChain's number of the run."""
+    return {key: value for key, value in answer.model_dump().items() if key not in ("id", *but)}
+
+
 # --------------------------------------------------------------------------------------------------------- LangChain
 
 

@@ -14,7 +14,7 @@ import pytest
 import openrouter_adapters
 from openrouter_adapters import OpenRouterError
 
-from .adapters import WAYS, Way
+from .adapters import WAYS, Way, fields
 from .reader import Facts, as_stream, chunks, facts, folded, known, unfolded
 from .server import EVENTS, Answer, ReplayServer
 
@@ -123,11 +123,6 @@ def test_the_recordings_have_something_to_show(answered: list[Recording]) -> Non
 
 
 # ------------------------------------------------------------------------------------------------- one way or another
-
-
-def fields(answer: Any, *but: str) -> dict[str, Any]:
-    """Everything an answer holds, but for LangChain's number of the run."""
-    return {key: value for key, value in answer.model_dump().items() if key not in ("id", *but)}
 
 
 @pytest.mark.parametrize("way", STREAMED, ids=str)
