@@ -135,6 +135,13 @@ def test_what_is_known_is_carried_and_said() -> None:
         assert part in said
 
 
+@pytest.mark.parametrize("message", ["Rate limit exceeded", "Rate limit exceeded."])
+def test_a_server_s_words_end_before_more_is_said(message: str) -> None:
+    assert str(errors.RateLimitError(message, retry_after=2)) == "Rate limit exceeded. Try again in 2 s."
+    assert str(errors.RateLimitError(message)) == message
+    assert str(errors.OpenRouterError("")) == ""
+
+
 def test_an_upstream_object_is_shown_as_json() -> None:
     made = from_wire(Trouble({"code": 502, "message": "x", "metadata": {"raw": {"detail": ["é"]}}}))
     assert made.upstream == '{"detail": ["é"]}'

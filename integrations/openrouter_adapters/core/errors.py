@@ -110,7 +110,8 @@ class OpenRouterError(openai.OpenAIError):
         place = ", ".join(filter(None, where))
         head = " ".join(filter(None, [str(self.status_code or self.code or ""), f"({place})" if place else ""]))
         said = f"{head}: {self.message}" if head else self.message
-        return " ".join(filter(None, [said, *self._details(), self.remedy]))
+        sentences = list(filter(None, [said, *self._details(), self.remedy]))
+        return " ".join([*map(_ended, sentences[:-1]), *sentences[-1:]])
 
     def _details(self) -> list[str]:
         """Sentences about what else is known."""
@@ -136,6 +137,11 @@ def _unpickled(cls: type[OpenRouterError], message: str, state: dict[str, Any]) 
     error = cls(message)
     vars(error).update(state)
     return error
+
+
+def _ended(sentence: str) -> str:
+    """A server's words with a full stop, before more is said."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _listing(value: Any) -> str:
