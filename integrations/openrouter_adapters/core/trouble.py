@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -200,16 +201,13 @@ def _retry_after(
 
 def _seconds(value: Any) -> float | None:
     """A number of seconds, or the seconds until an HTTP date."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    try:
+    with suppress(ValueError, OverflowError):
         return float(value)
-    except (TypeError, ValueError):
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
+    with suppress(TypeError, ValueError, OverflowError):
+        return max(0.0, (parsedate_to_datetime(str(value)) - datetime.now(UTC)).total_seconds())
+    return None
 
 
 def _until(reset: float | None) -> float | None:
