@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,9 +189,16 @@ def _row(chosen: Mapping[str, Any]) -> list[LogProb]:
 
 
 def _logprob(item: Mapping[str, Any]) -> LogProb:
-    value, encoded = item.get("logprob"), item.get("bytes")
+    encoded = item.get("bytes")
     return LogProb(
         token=text_of(item.get("token")) or "",
-        logprob=float(value) if isinstance(value, int | float) else 0.0,
+        logprob=_as_float(item.get("logprob")),
         bytes=[byte for byte in encoded if isinstance(byte, int)] if isinstance(encoded, list) else [],
     )
+
+
+def _as_float(value: Any) -> float:
+    """A number; 0.0 where it is none, or an integer that no float can hold."""
+    with suppress(OverflowError):
+        return float(value) if isinstance(value, int | float) else 0.0
+    return 0.0
