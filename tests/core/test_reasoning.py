@@ -65,7 +65,10 @@ def test_without_an_index_only_the_item_before_goes_on() -> None:
     assert whole([text], [encrypted], [text]) == [text, encrypted, text]
 
 
-@pytest.mark.parametrize("odd", [{"type": "reasoning.new", "x": [1]}, {"type": 7}, {"type": [], "index": 0}, {}, {"data": None, "format": None}])
+@pytest.mark.parametrize(
+    "odd",
+    [{"type": "reasoning.new", "x": [1]}, {"type": 7}, {"type": [], "index": 0}, {}, {"data": None, "format": None}],
+)
 def test_unknown_items_are_kept_as_they_are(odd: dict[str, Any]) -> None:
     assert whole([odd], [odd, "junk", None]) == [odd, odd]
 
