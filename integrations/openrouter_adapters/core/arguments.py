@@ -6,12 +6,9 @@ import difflib
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import SecretStr
-
-if TYPE_CHECKING:
-    from openrouter_adapters.core.options import OpenRouterOptions
+from pydantic import BaseModel, SecretStr
 
 _ENVIRONMENT = {
     "api_key": ("OPENROUTER_API_KEY",),
@@ -22,7 +19,7 @@ _ENVIRONMENT = {
 }
 
 
-def known_arguments(cls: type[OpenRouterOptions], given: Mapping[str, Any]) -> dict[str, Any]:
+def known_arguments(cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor's arguments under their own names.
 
     Raises:
@@ -30,12 +27,12 @@ def known_arguments(cls: type[OpenRouterOptions], given: Mapping[str, Any]) -> d
     """
     names = {name for key, field_ in cls.model_fields.items() for name in (key, field_.alias) if name}
     for name in given:
-        if name not in names and name not in cls.option_aliases:
-            raise TypeError(unknown_argument(cls.__name__, name, [*names, *cls.option_aliases]))
-    return renamed(cls, given)
+        if name not in names and name not in aliases:
+            raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases]))
+    return renamed(cls, aliases, given)
 
 
-def renamed(cls: type[OpenRouterOptions], given: Mapping[str, Any]) -> dict[str, Any]:
+def renamed(cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments under the names that they have here.
 
     Raises:
@@ -43,7 +40,7 @@ def renamed(cls: type[OpenRouterOptions], given: Mapping[str, Any]) -> dict[str,
     """
     made: dict[str, Any] = {}
     for name, value in given.items():
-        own = cls.option_aliases.get(name, name)
+        own = aliases.get(name, name)
         if own in made:
             raise TypeError(f"{cls.__name__}: {name!r} and {own!r} are the same argument: give one of them")
         made[own] = value

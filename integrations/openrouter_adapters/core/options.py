@@ -10,7 +10,6 @@ The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
@@ -25,7 +24,6 @@ from pydantic import (
     StrictInt,
     StrictStr,
 )
-from typing_extensions import override
 
 from openrouter_adapters.core.arguments import (
     check_effort,
@@ -214,29 +212,17 @@ class OpenRouterOptions(BaseModel):
         exclude=True,
     )
 
+    # Whether the key was an argument: then it travels with a pickled model.
     _key_given: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:  # type checkers see the signature that the fields give
 
         def __init__(self, **given: Any) -> None:
-            options = from_environment(known_arguments(type(self), given))
+            options = from_environment(known_arguments(type(self), self.option_aliases, given))
             super().__init__(**options)
             check_effort(given)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)
-            self._key_given = renamed(type(self), given).get("api_key") is not None
-
-    @override
-    def __getstate__(self) -> dict[Any, Any]:
-        """What is pickled. A key that was given travels along; one from the environment is of that machine."""
-        state = BaseModel.__getstate__(self)
-        return state if self._key_given else {**state, "__dict__": {**state["__dict__"], "api_key": None}}
-
-    @override
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Take the key of this machine's environment, where none came along; without one, the first request fails."""
-        BaseModel.__setstate__(self, state)
-        if self.api_key is None and os.environ.get("OPENROUTER_API_KEY"):
-            self.api_key = SecretStr(os.environ["OPENROUTER_API_KEY"])
+            self._key_given = renamed(type(self), self.option_aliases, given).get("api_key") is not None
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""

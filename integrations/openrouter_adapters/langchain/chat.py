@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
@@ -38,7 +38,7 @@ def _specialized(error: Any) -> Any:
     return specialized(error)
 
 
-class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
+class ChatOpenRouter(OpenRouterModel, BaseChatModel):
     """A chat model behind OpenRouter, with every option of its wire.
 
     All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
@@ -241,25 +241,3 @@ class ChatOpenRouter(OpenRouterOptions, BaseChatModel):
     @override
     def get_lc_namespace(cls) -> list[str]:
         return ["openrouter_adapters", "langchain"]
-
-    # ---- life
-
-    def close(self) -> None:
-        """Let go of the connections; the next use opens anew."""
-        self._client.close()
-
-    async def aclose(self) -> None:
-        """As `close`, for the running event loop too."""
-        await self._client.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

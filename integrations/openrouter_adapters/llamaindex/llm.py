@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.base.llms.types import (
@@ -20,12 +19,11 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, PrivateAttr, StrictBool, StrictInt, StrictStr, field_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
-from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
@@ -50,7 +48,7 @@ _OF_THIS_PROCESS = ("callback_manager", "rate_limiter", "http_client", "http_asy
 _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
 
 
-class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
+class OpenRouter(OpenRouterModel, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -98,8 +96,6 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         default=None,
         description="More options for every call, under the wire's names; they win over the other arguments.",
     )
-
-    _client: Client = PrivateAttr(default_factory=Client)
 
     @field_validator("additional_kwargs")
     @classmethod
@@ -295,30 +291,6 @@ class OpenRouter(OpenRouterOptions, FunctionCallingLLM):
         return calls
 
     # ---- life
-
-    def close(self) -> None:
-        """Let go of the connections; the next call opens new ones."""
-        self._client.close()
-
-    async def aclose(self) -> None:
-        """As `close`, for the running event loop's connections too."""
-        await self._client.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     @override
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -1,0 +1,59 @@
+"""What both chat models are: the options, and a client that is closed, copied and pickled with them."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import BaseModel, PrivateAttr, SecretStr
+from typing_extensions import override
+
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.options import OpenRouterOptions
+
+
+class OpenRouterModel(OpenRouterOptions):
+    """A model object: cheap to make, used from any thread and event loop, closed when it is no longer needed.
+
+    ``with model:`` and ``async with model:`` close it at the end. A closed model opens anew with its next use.
+    """
+
+    _client: Client = PrivateAttr(default_factory=Client)
+
+    def close(self) -> None:
+        """Let go of the connections; the next use opens new ones. A client of the caller's is never closed."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for the running event loop's connections too."""
+        await self._client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled. A key that was given travels along; one from the environment is of that machine."""
+        state = BaseModel.__getstate__(self)
+        return state if self._key_given else {**state, "__dict__": {**state["__dict__"], "api_key": None}}
+
+    @override
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Take the key of this machine's environment, where none came along; without one, the first request fails."""
+        BaseModel.__setstate__(self, state)
+        if self.api_key is None and os.environ.get("OPENROUTER_API_KEY"):
+            self.api_key = SecretStr(os.environ["OPENROUTER_API_KEY"])
