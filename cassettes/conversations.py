@@ -24,14 +24,14 @@ from openrouter_adapters.llamaindex import OpenRouter
 Make = Callable[..., Any]
 Ask = Callable[..., Any]
 
-PLAIN = {"model": "openai/gpt-4o-mini", "max_tokens": 20}
+PLAIN = {"model": "openai/gpt-4o-mini", "max_tokens": 100}
 REASONING = {"model": "anthropic/claude-sonnet-4.5", "reasoning": {"max_tokens": 1024}, "max_tokens": 2000}
 # None of the first model's providers may answer, so the second model does.
 FALLBACK = {
     "model": "openai/gpt-4o-mini",
     "models": ["anthropic/claude-haiku-4.5"],
     "provider": {"ignore": ["openai", "azure"]},
-    "max_tokens": 20,
+    "max_tokens": 100,
 }
 UNKNOWN = {"model": "nobody/no-such-model"}
 HELLO, SUM, AGAIN = "Say hello in one word.", "What is 17 * 23?", "And twice that?"
