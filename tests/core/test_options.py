@@ -196,11 +196,13 @@ def test_the_environment_fills_in_and_arguments_win(monkeypatch: pytest.MonkeyPa
         ({"api_key": 12345}, TypeError, "api_key must be a str or a SecretStr, not int"),
         ({"temprature": 1}, TypeError, "'temprature': did you mean 'temperature'"),
         ({"zzzzqqqq": 1}, TypeError, r"'zzzzqqqq': for a new wire field use extra_body"),
-        ({"temperature": "hot"}, ValueError, "temperature"),
-        ({"max_tokens": 1.5}, ValueError, "max_tokens"),
-        ({"max_retries": -1}, ValueError, "max_retries"),
-        ({"models": "a/b"}, ValueError, "models"),
-        ({"provider": ["a"]}, ValueError, "provider"),
+        ({"route": "fallback"}, TypeError, "'route': `models` are asked in order without it"),
+        ({"temperature": "hot"}, ValueError, "temperature='hot' must be a whole number or a number$"),
+        ({"max_tokens": 1.5}, ValueError, "max_tokens=1.5 must be a whole number$"),
+        ({"max_retries": -1}, ValueError, "max_retries=-1 .*greater than or equal to 0"),
+        ({"models": "a/b"}, ValueError, r"models='a/b' must be a list, such as \["),
+        ({"provider": ["a"]}, ValueError, r"provider=\['a'\] must be an object, such as \{"),
+        ({"top_p": "x", "seed": "y"}, ValueError, "top_p='x' .*; seed='y' must be a whole number"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(given: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -210,10 +212,23 @@ def test_bad_arguments_are_refused_by_name(given: dict[str, Any], error: type[Ex
 
 
 def test_bad_values_at_call_time_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"temperature='hot'"):
+    with pytest.raises(ValueError, match=r"temperature='hot' must be"):
         body(temperature="hot")
+    with pytest.raises(ValueError, match="this call: default_headers must be an object") as caught:
+        body(default_headers=["secret"])
+    assert "secret" not in str(caught.value)
     with pytest.raises(ValueError, match="messages is empty"):
         build_request(options(), {}, [])
+
+
+def test_arguments_go_by_name() -> None:
+    with pytest.raises(TypeError, match="takes arguments by name: write model='a/b'"):
+        OpenRouterOptions("a/b")
+
+
+def test_a_time_limit_in_milliseconds_is_noticed() -> None:
+    with pytest.warns(UserWarning, match=r"timeout=60000 is in seconds, 16\.7 hours: did you mean 60\?"):
+        assert options(timeout=60_000).timeout == 60_000
 
 
 def test_an_unknown_key_in_provider_is_sent_with_one_warning() -> None:

@@ -21,7 +21,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
@@ -69,7 +69,7 @@ def test_names_people_bring_along(given: dict[str, Any], name: str, value: Any) 
 def test_bad_arguments() -> None:
     with pytest.raises(TypeError, match="'temprature': did you mean 'temperature'"):
         quiet(temprature=0)
-    with pytest.raises(ValidationError, match="max_tokens"):
+    with pytest.raises(ValueError, match="max_tokens=.many. must be a whole number"):
         quiet(max_tokens="many")
     with pytest.raises(ValueError, match="api_key is missing: pass api_key="):
         ChatOpenRouter(model="a/b")

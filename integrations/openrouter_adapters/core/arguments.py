@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 _ENVIRONMENT = {
     "api_key": ("OPENROUTER_API_KEY",),
@@ -17,6 +17,31 @@ _ENVIRONMENT = {
     "app_title": ("OPENROUTER_APP_TITLE",),
     "session_id": ("OPENROUTER_SESSION_ID",),
 }
+# Arguments of other packages that have nothing to do here.
+_NOT_NEEDED = {
+    "route": "`models` are asked in order without it, leave it out",
+    "n": "OpenRouter gives one answer per request, leave it out",
+    "stream_usage": "usage and cost always come, streamed or not, leave it out",
+    "stream_options": "usage and cost always come, streamed or not, leave it out",
+    "reuse_client": "connections are always shared, leave it out",
+    "transforms": "use plugins=[{'id': 'context-compression'}]",
+}
+_MUST = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be True or False",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+}
+_EXAMPLES = {
+    "models": ', such as ["openai/gpt-5-mini"]',
+    "provider": ', such as {"order": ["azure"]}',
+    "reasoning": ', such as {"effort": "low"}',
+    "plugins": ', such as [{"id": "web"}]',
+}
+_SECRET = ("api_key", "default_headers")
+_LONGEST_TIMEOUT = 3600.0  # seconds
 
 
 def known_arguments(cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +76,31 @@ def unknown_argument(place: str, name: str, names: Iterable[str]) -> str:
     """What to say of an argument that nobody knows."""
     near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     meant = f"did you mean {near[0]!r}?" if near else "for a new wire field use extra_body={...}."
-    return f"{place} got an unknown argument {name!r}: {meant}"
+    return f"{place} got an unknown argument {name!r}: {_NOT_NEEDED.get(name, meant)}"
+
+
+def wrong_value(place: str, error: ValidationError) -> str:
+    """One sentence for each argument whose value cannot be right: its name, its value, what it must be."""
+    wrong: dict[str, tuple[Any, list[str]]] = {}
+    for item in error.errors(include_url=False, include_context=False):
+        name = str(item["loc"][0]) if item["loc"] else place
+        _, musts = wrong.setdefault(name, (item["input"], []))
+        musts.append(_MUST.get(item["type"], item["msg"][:1].lower() + item["msg"][1:]))
+    said = (_wrong(name, value, musts) for name, (value, musts) in wrong.items())
+    return f"{place}: {'; '.join(said)}"
+
+
+def _wrong(name: str, value: Any, musts: list[str]) -> str:
+    shown = name if name in _SECRET else f"{name}={value!r}"
+    must = " or ".join(dict.fromkeys(musts)).replace("or must be", "or")
+    return f"{shown} {must}{_EXAMPLES.get(name, '')}"
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Warn of a time limit that must have been meant in milliseconds, as another package takes it."""
+    if timeout is not None and timeout > _LONGEST_TIMEOUT:
+        said = f"timeout={timeout:g} is in seconds, {timeout / 3600:.1f} hours: did you mean {timeout / 1000:g}?"
+        warnings.warn(said, UserWarning, stacklevel=3)
 
 
 def from_environment(options: dict[str, Any]) -> dict[str, Any]:

@@ -177,7 +177,7 @@ class Exchange:
         partial = self.builder.reply() if self.builder.chunks_seen else None
         if kind is errors.APIConnectionError and partial is not None:
             raise self._incomplete(f"the connection broke: {_named(error)}") from error
-        raise self._make(kind, _named(error), partial=partial) from error
+        raise self._make(kind, f"{_named(error)}{_limit(kind, self.request)}", partial=partial) from error
 
     def stall(self) -> errors.OpenRouterError:
         """No data came for too long."""
@@ -241,7 +241,7 @@ def connection_error(error: Exception, request: Request, specialize: errors.Spec
     cause = error.__cause__ or error
     if kind is errors.APITimeoutError and stalls(cause, request):
         kind = errors.StallTimeoutError
-    said = f"{_named(cause)} ({request.base_url})"
+    said = f"{_named(cause)} ({request.base_url}{_limit(kind, request)})"
     return (specialize or _same)(kind)(said, model=next(iter(request.asked), None))
 
 
@@ -268,6 +268,12 @@ def stalls(error: BaseException, request: Request) -> bool:
 def scrub(response: Any) -> None:
     """Take the key out of what an exception may show."""
     response.request.headers.pop("authorization", None)
+
+
+def _limit(kind: type[errors.OpenRouterError], request: Request) -> str:
+    """Which limit a time-out ran into, where the caller set one."""
+    timed_out = issubclass(kind, errors.APITimeoutError) and request.timeout is not None
+    return f", timeout={request.timeout:g} s" if timed_out else ""
 
 
 def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,14 @@ class OpenRouterModel(OpenRouterOptions):
     """
 
     _client: Client = PrivateAttr(default_factory=Client)
+
+    @override
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what is set."""
+        fields = type(self).model_fields
+        return [
+            (n, v) for n, v in super().__repr_args__() if v is not None and not (n in fields and v == fields[n].default)
+        ]
 
     def close(self) -> None:
         """Let go of the connections; the next use opens new ones. A client of the caller's is never closed."""

@@ -23,14 +23,16 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationError,
 )
 
 from openrouter_adapters.core.arguments import (
     check_effort,
+    check_timeout,
     from_environment,
     known_arguments,
-    renamed,
     warn_of_unknown_keys,
+    wrong_value,
 )
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
@@ -217,12 +219,18 @@ class OpenRouterOptions(BaseModel):
 
     if not TYPE_CHECKING:  # type checkers see the signature that the fields give
 
-        def __init__(self, **given: Any) -> None:
-            options = from_environment(known_arguments(type(self), self.option_aliases, given))
-            super().__init__(**options)
-            check_effort(given)
+        def __init__(self, *args: Any, **given: Any) -> None:
+            if args:
+                raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
+            named = known_arguments(type(self), self.option_aliases, given)
+            try:
+                super().__init__(**from_environment(named))
+            except ValidationError as error:  # its own text is long, and shows what it was given
+                raise ValueError(wrong_value(type(self).__name__, error)) from None
+            check_effort(named)
+            check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)
-            self._key_given = renamed(type(self), self.option_aliases, given).get("api_key") is not None
+            self._key_given = named.get("api_key") is not None
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""

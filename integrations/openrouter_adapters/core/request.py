@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError, create_model
 
-from openrouter_adapters.core.arguments import check_effort, checked_key, warn_of_unknown_keys
+from openrouter_adapters.core.arguments import check_effort, checked_key, warn_of_unknown_keys, wrong_value
 from openrouter_adapters.core.options import (
     BESIDE_BODY,
     BODY_OPTIONS,
@@ -163,10 +163,11 @@ def distinct_headers(headers: Mapping[str, str | None]) -> dict[str, str]:
 
 
 @cache
-def _adapter(name: str) -> TypeAdapter[Any]:
+def _checker(name: str) -> type[BaseModel]:
+    """Checks one option, as the constructor does."""
     info = OpenRouterOptions.model_fields[name]
-    kind: Any = Annotated[info.annotation, name, *info.metadata]
-    return TypeAdapter(kind)
+    field_: Any = (Annotated[info.annotation, name, *info.metadata], ...)
+    return create_model(name, **{name: field_})
 
 
 def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,9 +180,9 @@ def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in call.items():
         if value is not None and name in OpenRouterOptions.model_fields and name not in ("http_client", "api_key"):
             try:
-                made[name] = _adapter(name).validate_python(value)
+                made[name] = getattr(_checker(name).model_validate({name: value}), name)
             except ValidationError as error:
-                raise ValueError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+                raise ValueError(wrong_value("this call", error)) from None
     check_effort(call)
     if "provider" in call:
         warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)

@@ -1,7 +1,13 @@
 """OpenRouter in LangChain. Importing it registers the translator behind `content_blocks`."""
 
-from openrouter_adapters.langchain import content
-from openrouter_adapters.langchain.chat import ChatOpenRouter
+try:
+    from openrouter_adapters.langchain import content
+    from openrouter_adapters.langchain.chat import ChatOpenRouter
+except ModuleNotFoundError as error:
+    if error.name != "langchain_core":
+        raise
+    said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
+    raise ImportError(said) from error
 
 __all__ = ["ChatOpenRouter"]
 

@@ -1,5 +1,11 @@
 """OpenRouter in LlamaIndex: ``OpenRouter`` is an LLM for agents, query engines and chat engines."""
 
-from openrouter_adapters.llamaindex.llm import OpenRouter
+try:
+    from openrouter_adapters.llamaindex.llm import OpenRouter
+except ModuleNotFoundError as error:
+    if error.name not in ("llama_index", "llama_index.core"):
+        raise
+    said = "openrouter_adapters.llamaindex needs llama-index-core: pip install 'openrouter-adapters[llamaindex]'"
+    raise ImportError(said) from error
 
 __all__ = ["OpenRouter"]
