@@ -69,7 +69,7 @@ def test_names_people_bring_along(given: dict[str, Any], name: str, value: Any) 
 def test_bad_arguments() -> None:
     with pytest.raises(TypeError, match="'temprature': did you mean 'temperature'"):
         quiet(temprature=0)
-    with pytest.raises(ValueError, match="max_tokens=.many. must be a whole number"):
+    with pytest.raises(ValueError, match="max_tokens='many' must be a whole number"):
         quiet(max_tokens="many")
     with pytest.raises(ValueError, match="api_key is missing: pass api_key="):
         ChatOpenRouter(model="a/b")
