@@ -222,6 +222,77 @@ def test_data_does_count(client: Client, openrouter_gateway: LocalGateway, ask: 
     assert ask(client, request(openrouter_gateway, stall_timeout=1.5))[0] == "slow but sure"
 
 
+@streams
+def test_a_slow_reader_is_no_silence(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    openrouter_gateway.reply("one two three four five six", delay=0.01)
+    asked = request(openrouter_gateway, stall_timeout=0.3)
+    if ask is stream:
+        with client.stream(asked) as arriving:
+            for place, _ in enumerate(arriving):
+                time.sleep(0.5 if place == 1 else 0)
+    else:
+
+        async def slowly() -> Any:
+            async with client.astream(asked) as arriving:
+                place = 0
+                async for _ in arriving:
+                    await asyncio.sleep(0.5 if place == 1 else 0)
+                    place += 1
+            return arriving
+
+        arriving = asyncio.run(slowly())
+    assert arriving.reply().text == "one two three four five six"
+    assert arriving.reply().usage is not None
+
+
+@ways
+@pytest.mark.parametrize("fault", ["hang_up", "unauthorized", "silence"])
+def test_no_cause_holds_the_key(client: Client, openrouter_gateway: LocalGateway, ask: Ask, fault: str) -> None:
+    openrouter_gateway.fault(fault)
+    with pytest.raises(OpenRouterError) as caught:
+        ask(client, request(openrouter_gateway, timeout=0.2))
+    failed: BaseException | None = caught.value
+    seen: list[BaseException] = []
+    while failed is not None and failed not in seen:
+        seen.append(failed)
+        asked = vars(failed).get("request") or vars(failed).get("_request")
+        assert KEY not in f"{failed} {failed!r} {vars(failed)} {getattr(asked, 'headers', '')!r}"
+        assert KEY not in str(dict(asked.headers) if asked is not None else "")
+        assert failed is caught.value or failed.__traceback__ is None
+        failed = failed.__cause__ or failed.__context__
+    assert len(seen) > 1
+
+
+def test_an_exception_that_is_none_of_the_networks_comes_as_it_is(
+    client: Client, openrouter_gateway: LocalGateway
+) -> None:
+    options = OpenRouterOptions(api_key=KEY, base_url=openrouter_gateway.base_url, extra_body={"x": object()})
+    with pytest.raises(TypeError) as caught:
+        client.complete(build_request(options, {}, MESSAGES))
+    assert caught.value.__cause__ is not caught.value
+
+
+@ways
+def test_deep_nesting_is_a_malformed_answer(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    deep = "[" * 5000 + "]" * 5000
+    openrouter_gateway.reply(body=deep, events=[f"data: {deep}"])
+    with pytest.raises(MalformedResponseError):
+        ask(client, request(openrouter_gateway))
+
+
+@streams
+def test_an_emoji_cut_in_two_is_one_again(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    head = '"choices":[{"index":0,"delta":{"role":"assistant","content":'
+    events = [f'data: {{{head}"{text}"}}}}]}}' for text in ("a\\ud83d", "\\ude00b")]
+    openrouter_gateway.reply(events=[*events, "data: [DONE]"])
+    assert ask(client, request(openrouter_gateway))[0] == "a\U0001f600b"
+
+
+def test_a_key_in_the_callers_own_headers_is_left_alone(client: Client, openrouter_gateway: LocalGateway) -> None:
+    complete(client, request(openrouter_gateway, default_headers={"authorization": "Bearer of-a-proxy"}))
+    assert openrouter_gateway.requests[0].key == "of-a-proxy"
+
+
 def left_early(gateway: LocalGateway) -> bool:
     """Whether the gateway noticed, within a second, that the client was gone."""
     return gateway.requests[-1].wait(1.0) and gateway.requests[-1].client_left

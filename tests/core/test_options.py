@@ -195,6 +195,11 @@ def test_the_environment_fills_in_and_arguments_win(monkeypatch: pytest.MonkeyPa
         ({"api_key": " "}, ValueError, "api_key is empty"),
         ({"api_key": 12345}, TypeError, "api_key must be a str or a SecretStr, not int"),
         ({"temprature": 1}, TypeError, "'temprature': did you mean 'temperature'"),
+        ({"api_key": "sk-se\ncret"}, ValueError, "api_key has a character that no key has"),
+        ({"api_key": "sk-secret…"}, ValueError, "api_key has a character that no key has"),
+        ({"base_url": "localhost:8080/v1"}, ValueError, "base_url='localhost:8080/v1' must begin with https:// or"),
+        ({"timeout": 0}, ValueError, "timeout=0 .*greater than 0"),
+        ({"stall_timeout": -1}, ValueError, "stall_timeout=-1 .*greater than 0"),
         ({"zzzzqqqq": 1}, TypeError, r"'zzzzqqqq': for a new wire field use extra_body"),
         ({"route": "fallback"}, TypeError, "'route': `models` are asked in order without it"),
         ({"temperature": "hot"}, ValueError, "temperature='hot' must be a whole number or a number$"),
@@ -219,6 +224,54 @@ def test_bad_values_at_call_time_are_refused_by_name() -> None:
     assert "secret" not in str(caught.value)
     with pytest.raises(ValueError, match="messages is empty"):
         build_request(options(), {}, [])
+
+
+def test_white_space_around_key_and_address_is_no_part_of_them() -> None:
+    made = OpenRouterOptions(api_key=" sk-test\n", base_url=" http://127.0.0.1:1/v1/ ")
+    assert made.api_key is not None and made.api_key.get_secret_value() == "sk-test"
+    assert made.base_url == "http://127.0.0.1:1/v1"
+
+
+def test_an_address_given_per_call_is_checked_too() -> None:
+    with pytest.raises(ValueError, match=r"base_url='proxy\.internal' must begin with"):
+        body(base_url="proxy.internal")
+
+
+@pytest.mark.parametrize("value", ["Café", "a\nb"])
+def test_a_header_that_http_cannot_carry_is_refused_without_showing_it(value: str) -> None:
+    with pytest.raises(ValueError, match="header X-OpenRouter-Title: HTTP carries printable ASCII only") as caught:
+        body({"app_title": value})
+    assert value not in str(caught.value)
+
+
+def test_none_clears_headers_and_extra_body_too() -> None:
+    instance = {"extra_body": {"foo": 1}, "default_headers": {"X-One": "1", "x-two": "2"}, "app_title": "A"}
+    assert body(instance, extra_body=None) == {}
+
+    def headers(**call: Any) -> dict[str, str]:
+        return build_request(options(**instance), call, MESSAGES).headers
+
+    assert headers(default_headers=None) == {"X-OpenRouter-Title": "A"}
+    assert headers(default_headers={"X-Two": None, "x-openrouter-title": None}) == {"X-One": "1"}
+
+
+def test_an_effort_can_take_the_place_of_a_budget() -> None:
+    sent = body({"reasoning": {"max_tokens": 10}}, reasoning=None, reasoning_effort="low")
+    assert sent == {"reasoning": {"effort": "low"}}
+
+
+def test_whether_it_streams_is_not_an_option() -> None:
+    assert body({"extra_body": {"stream": True}}, stream=True) == {}
+
+
+def test_token_ids_may_be_numbers() -> None:
+    assert body({"logit_bias": {50256: -100}}) == {"logit_bias": {50256: -100}}
+
+
+def test_a_key_that_the_environment_has_too_is_not_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-env")
+    assert not OpenRouterOptions(api_key="sk-env")._key_given
+    assert OpenRouterOptions(api_key="sk-own")._key_given
 
 
 def test_arguments_go_by_name() -> None:

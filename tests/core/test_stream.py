@@ -147,6 +147,33 @@ PARALLEL = {
     "no index": [[call_piece('{"a":1}', id="c1", name="f"), call_piece('{"b":2}', id="c2", name="g")]],
 }
 
+# Two calls that only their whole arguments tell apart: name and arguments of each.
+UNTOLD: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, dict[str, Any]]]]] = {
+    "one index, no ids": (
+        [[call_piece('{"q":1}', index=0, name="f")], [call_piece('{"q":2}', index=0, name="f")]],
+        [("f", {"q": 1}), ("f", {"q": 2})],
+    ),
+    "no ids, no arguments": (
+        [[call_piece("{}", name="f"), call_piece("{}", name="g")]],
+        [("f", {}), ("g", {})],
+    ),
+    "one id for both": (
+        [[call_piece('{"q":1}', index=0, id="x", name="f")], [call_piece('{"q":2}', index=0, id="x", name="f")]],
+        [("f", {"q": 1}), ("f", {"q": 2})],
+    ),
+    "no index, one id": (
+        [[call_piece('{"q":1}', id="x", name="f"), call_piece('{"q":2}', id="x", name="f")]],
+        [("f", {"q": 1}), ("f", {"q": 2})],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pieces", "calls"), UNTOLD.values(), ids=UNTOLD)
+def test_two_whole_calls_are_two(pieces: list[list[dict[str, Any]]], calls: list[tuple[str, dict[str, Any]]]) -> None:
+    _, reply = fold(*(chunk({"tool_calls": piece}) for piece in pieces))
+    assert [(call.name, call.args) for call in reply.tool_calls] == calls
+    assert len({call.id for call in reply.tool_calls}) == 2
+
 
 @pytest.mark.parametrize("pieces", PARALLEL.values(), ids=PARALLEL)
 def test_parallel_calls_stay_apart(pieces: list[list[dict[str, Any]]]) -> None:
@@ -266,6 +293,16 @@ def test_splitting_keeps_odd_separators_inside_json() -> None:
     payload = json.dumps({"text": "a\u2028b\u0085c"}, ensure_ascii=False).encode()
     assert EventSplitter().feed(b"data: " + payload + b"\n\n") == [payload]
     assert EventSplitter().feed(b"data: 1\ndata: 2\n\n") == [b"1\n2"]
+
+
+def test_a_long_line_costs_what_it_weighs() -> None:
+    """A picture of many megabytes comes in small blocks: they are joined once."""
+    splitter = EventSplitter()
+    for _ in range(100_000):
+        assert splitter.feed(b"x" * 50) == []
+    assert len(splitter.feed(b"\n")) == 0
+    [event] = splitter.feed(b"data: y\n\n")
+    assert event == b"y"
 
 
 ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just([]) | st.just({}) | st.just([None, 1])

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
@@ -382,3 +383,22 @@ def test_an_answer_can_be_asked_on(model: ChatOpenRouter, openrouter_gateway: Lo
         assert again["reasoning_details"] == message.additional_kwargs["reasoning_details"]
         assert "reasoning" not in again
         assert again["content"] is None
+
+
+def test_a_model_with_a_client_of_the_callers_is_copied_and_pickled() -> None:
+    own = openai.DefaultHttpxClient()
+    model = quiet(http_client=own)
+    assert copy.deepcopy(model).http_client is own
+    assert pickle.loads(pickle.dumps(model)).http_client is None
+    own.close()
+
+
+def test_closing_a_copy_leaves_the_originals_stream_alone(openrouter_gateway: LocalGateway) -> None:
+    model = ChatOpenRouter(model="openai/gpt-4o-mini", api_key="k", base_url=openrouter_gateway.base_url)
+    openrouter_gateway.reply("one two three four")
+    chunks = model.stream("hi")
+    next(chunks)
+    with model.model_copy(update={"temperature": 0.1}) as copied:
+        assert copied.temperature == 0.1
+    assert "".join(chunk.text for chunk in chunks).endswith("four")
+    model.close()

@@ -236,6 +236,13 @@ def as_v1(message: AIMessage) -> AIMessage:
     return message.model_copy(update={"content": message.content_blocks, "response_metadata": metadata})
 
 
+RESULT = ToolMessage("not JSON, try again", tool_call_id="b")  # somebody answered the call that was cut off
+
+
+def replayed(message: BaseMessage) -> Any:
+    return wire_messages([message, RESULT])[0]
+
+
 def through_json(message: AIMessage) -> BaseMessage:
     [same] = messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))
     return same
@@ -244,13 +251,19 @@ def through_json(message: AIMessage) -> BaseMessage:
 def test_an_answer_goes_back_as_it_came() -> None:
     message = answered(**RICH)
     before = copy.deepcopy(message)
-    assert wire(message) == SENT
+    assert replayed(message) == SENT
     assert message == before
 
 
 @pytest.mark.parametrize("kept", [as_v1, through_json, lambda message: through_json(as_v1(message))])
 def test_it_survives_being_stored(kept: Any) -> None:
-    assert wire(kept(answered(**RICH))) == SENT
+    assert replayed(kept(answered(**RICH))) == SENT
+
+
+def test_a_cut_off_call_that_nobody_answered_stays_behind() -> None:
+    sent = wire(answered(**RICH))
+    assert [call["id"] for call in sent["tool_calls"]] == ["a", "c"]
+    assert wire(answered(tool_calls=[CALLS[1]])) == {"role": "assistant", "content": ""}
 
 
 def test_v1_content_alone_is_enough_for_reasoning_and_images() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.llms import ChatMessage
 
@@ -80,3 +82,31 @@ def test_a_rate_limiter_is_asked(make: Callable[..., OpenRouter]) -> None:
     llm.chat(HELLO)
     list(llm.stream_complete("hi"))
     assert limiter.asked == 2
+
+
+@pytest.mark.parametrize("way", ["chat", "stream_chat", "complete", "stream_complete"])
+def test_secrets_given_per_call_are_told_to_nobody(llm: OpenRouter, gateway: LocalGateway, way: str) -> None:
+    heard: list[str] = []
+
+    class Listener(BaseEventHandler):
+        def handle(self, event: Any, **_: Any) -> None:
+            heard.append(repr(event))
+
+    class Spans(SimpleSpanHandler):
+        def new_span(self, id_: str, bound_args: Any, *args: Any, **kwargs: Any) -> Any:
+            heard.append(repr(bound_args.arguments))
+            return super().new_span(id_, bound_args, *args, **kwargs)
+
+    dispatcher, listener, spans = get_dispatcher(), Listener(), Spans()
+    dispatcher.add_event_handler(listener)
+    dispatcher.add_span_handler(spans)
+    try:
+        given: Any = [ChatMessage(role="user", content="hi")] if way.endswith("chat") else "hi"
+        made = getattr(llm, way)(given, api_key="sk-of-this-call", default_headers={"X-Own": "header-secret"})
+        list(made) if way.startswith("stream") else made
+    finally:
+        dispatcher.event_handlers.remove(listener)
+        dispatcher.span_handlers.remove(spans)
+    assert heard and not [said for said in heard if "sk-of-this-call" in said or "header-secret" in said]
+    assert gateway.requests[-1].key == "sk-of-this-call"
+    assert gateway.requests[-1].headers["x-own"] == "header-secret"

@@ -107,15 +107,15 @@ def from_environment(options: dict[str, Any]) -> dict[str, Any]:
     """Fill in what the environment says; the key must be known afterwards.
 
     Raises:
-        ValueError: no key, or an empty one.
+        ValueError: no key, or an empty one; a base_url that is no web address.
     """
     filled = dict(options)
-    for name, variables in _ENVIRONMENT.items():
-        if filled.get(name) is None:
-            value = next((os.environ[v] for v in variables if os.environ.get(v)), None)
-            if value is not None:
-                filled[name] = value
+    for name in _ENVIRONMENT:
+        if filled.get(name) is None and (value := from_variables(name)) is not None:
+            filled[name] = value
     filled["api_key"] = checked_key(filled.get("api_key"))
+    if isinstance(filled.get("base_url"), str):
+        filled["base_url"] = checked_address(filled["base_url"])
     return filled
 
 
@@ -128,14 +128,33 @@ def checked_key(key: Any) -> SecretStr:
     """
     if key is not None and not isinstance(key, str | SecretStr):
         raise TypeError(f"api_key must be a str or a SecretStr, not {type(key).__name__}")
-    text = key.get_secret_value() if isinstance(key, SecretStr) else key
-    if not text or not text.strip():
-        state = "missing" if text is None else "empty"
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+    if not text:
+        state = "missing" if key is None else "empty"
         raise ValueError(
             f"api_key is {state}: pass api_key=... or set OPENROUTER_API_KEY "
             "(keys: https://openrouter.ai/settings/keys)"
         )
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("api_key has a character that no key has, a line break or an accent perhaps: copy it anew")
     return SecretStr(text)
+
+
+def checked_address(base_url: str) -> str:
+    """Where to send requests, without a slash at the end.
+
+    Raises:
+        ValueError: it is no web address: the key and the prompt must not go anywhere else.
+    """
+    address = base_url.strip().rstrip("/")
+    if not address.startswith(("https://", "http://")):
+        raise ValueError(f"base_url={base_url!r} must begin with https:// or http://")
+    return address
+
+
+def from_variables(name: str) -> str | None:
+    """What the environment says of an option."""
+    return next((os.environ[variable] for variable in _ENVIRONMENT[name] if os.environ.get(variable)), None)
 
 
 def check_effort(options: Mapping[str, Any]) -> None:

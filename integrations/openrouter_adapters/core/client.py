@@ -16,6 +16,7 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
@@ -97,11 +98,14 @@ class Client:
         from openrouter_adapters.core import connections, exchange
 
         sdk = self._sync_sdk(request, connections.shared)
+        token = connections.sending.set(_authorization(request))
         try:
             send = getattr(sdk, request.method)
             opened = send(cast_to=object, stream=True, stream_cls=connections.Opened, **_sdk_call(request, stream))
         except Exception as error:
-            raise _typed(error, request, self._specialize) from error
+            exchange.fail_to_open(error, request, self._specialize)
+        finally:
+            connections.sending.reset(token)
         return exchange.Exchange(request, opened.response, self._specialize)
 
     def _sync_sdk(self, request: Request, shared: Connections) -> Any:
@@ -166,11 +170,14 @@ class Client:
 
         sdk = await self._async_sdk(request, connections.shared)
         call = _sdk_call(request, stream)
+        token = connections.sending.set(_authorization(request))
         try:
             send = getattr(sdk, request.method)
             opened = await send(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)
         except Exception as error:
-            raise _typed(error, request, self._specialize) from error
+            exchange.fail_to_open(error, request, self._specialize)
+        finally:
+            connections.sending.reset(token)
         return exchange.Exchange(request, opened.response, self._specialize)
 
     async def _async_sdk(self, request: Request, shared: Connections) -> Any:
@@ -285,10 +292,7 @@ class AsyncReplyStream:
 
 def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
     """The arguments of the SDK's ``post`` or ``get``."""
-    import openai
-
-    key = request.api_key.get_secret_value()
-    headers = {"Authorization": f"Bearer {key}" if key else openai.Omit(), **request.headers}
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     options: dict[str, Any] = {"headers": headers}
     timeout = _timeout(request)
     if timeout is not None:
@@ -297,6 +301,13 @@ def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
     if request.method == "post":
         call["body"] = {**request.body, "stream": True} if stream else request.body
     return call
+
+
+def _authorization(request: Request) -> SecretStr:
+    """The caller's own ``Authorization``, or the key; empty when there is neither."""
+    own = (value for name, value in request.headers.items() if name.lower() == "authorization")
+    key = request.api_key.get_secret_value()
+    return SecretStr(next(own, f"Bearer {key}" if key else ""))
 
 
 def _timeout(request: Request) -> Any:
@@ -308,17 +319,6 @@ def _timeout(request: Request) -> Any:
     whole = openai.DEFAULT_TIMEOUT if request.timeout is None else openai.Timeout(request.timeout)
     read = min(request.stall_timeout, whole.read or request.stall_timeout)
     return openai.Timeout(connect=whole.connect, read=read, write=whole.write, pool=whole.pool)
-
-
-def _typed(error: Exception, request: Request, specialize: Specialize | None) -> Exception:
-    """What an exception of the SDK means."""
-    import openai
-
-    from openrouter_adapters.core import exchange
-
-    if isinstance(error, openai.APIStatusError):
-        return exchange.status_error(error, request, specialize)
-    return exchange.connection_error(error, request, specialize)
 
 
 def wait_before_retry(error: OpenRouterError, tries: int, max_retries: int) -> float | None:

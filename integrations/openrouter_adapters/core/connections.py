@@ -14,10 +14,12 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator
+from contextvars import ContextVar
 from typing import Any
 
 import openai
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
+from pydantic import SecretStr
 from typing_extensions import override
 
 _HEADERS = {
@@ -27,8 +29,26 @@ _HEADERS = {
 }
 
 
+sending: ContextVar[SecretStr] = ContextVar("sending")
+"""The ``Authorization`` of the request that is being sent; empty: it needs none.
+
+It is put on at the last moment, so that no frame of the SDK holds it when something goes wrong.
+"""
+
+
+def _authorize(request: Any) -> None:
+    request.headers.pop("Authorization", None)
+    if authorization := sending.get().get_secret_value():
+        request.headers["Authorization"] = authorization
+
+
 class _SyncSDK(OpenAI):
     """Without the SDK's own headers: neither ``OPENAI_ORG_ID`` nor ``OPENAI_CUSTOM_HEADERS`` leak to OpenRouter."""
+
+    @override
+    def _prepare_request(self, request: Any) -> None:
+        super()._prepare_request(request)
+        _authorize(request)
 
     @property
     @override
@@ -37,6 +57,11 @@ class _SyncSDK(OpenAI):
 
 
 class _AsyncSDK(AsyncOpenAI):
+    @override
+    async def _prepare_request(self, request: Any) -> None:
+        await super()._prepare_request(request)
+        _authorize(request)
+
     @property
     @override
     def default_headers(self) -> dict[str, Any]:
@@ -57,8 +82,8 @@ class AsyncOpened(AsyncStream[object]):
         self.response = response
 
 
-# Every request names its own key and address; the SDK only wants to have some.
-_UNUSED: dict[str, Any] = {"api_key": "unset", "base_url": "https://openrouter.ai/api/v1", "max_retries": 0}
+# Every request names its own key and address; the SDK only wants to have some. This address leads nowhere.
+_UNUSED: dict[str, Any] = {"api_key": "unset", "base_url": "http://unset.invalid", "max_retries": 0}
 
 
 def sync_sdk(http_client: Any) -> OpenAI:
@@ -121,12 +146,14 @@ class Connections:
         try:
             yield
         finally:
-            self._async.pop((loop, kind), None)
+            with self._lock:
+                self._async.pop((loop, kind), None)
             await sdk.close()
 
     def _forget_closed_loops(self) -> None:
-        for key in [key for key in self._async if key[0].is_closed()]:
-            del self._async[key]
+        for key in list(self._async):
+            if key[0].is_closed():
+                del self._async[key]
 
     def _tls_context(self) -> Any:
         """One TLS context for all clients: making one is most of what a client costs."""
@@ -148,8 +175,10 @@ class Connections:
         self.leave(user)
         if not self._users:
             loop = asyncio.get_running_loop()
-            for key in [key for key in self._async if key[0] is loop]:
-                await self._async[key][1].aclose()
+            with self._lock:
+                closers = [closer for key, (_, closer) in self._async.items() if key[0] is loop]
+            for closer in closers:
+                await closer.aclose()
 
     def close_sync(self) -> None:
         """Close the sync client, whoever uses it: the process ends."""

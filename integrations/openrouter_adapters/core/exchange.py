@@ -13,6 +13,7 @@ from openrouter_adapters.core import errors
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
+from openrouter_adapters.core.surrogates import Mender, mended
 from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of
 
@@ -21,16 +22,25 @@ _TIMEOUTS = {"TimeoutException", "TimeoutError"}
 _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, mend: Callable[[Any], Any] = mended) -> Any:
     """A JSON value.
 
+    Args:
+        data: the JSON text.
+        mend: what joins or replaces halves of characters, where there are any.
+
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or nested deeper than anything that OpenRouter sends.
     """
     try:
         return from_json(data)
-    except ValueError:  # stricter than the standard library about lone surrogates, which half an emoji leaves
-        return json.loads(data)
+    except ValueError as error:
+        if b"\\u" not in data or "recursion" in str(error):
+            raise
+    try:
+        return mend(json.loads(data))  # the standard library reads lone halves, which half an emoji leaves
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 class Exchange:
@@ -52,6 +62,7 @@ class Exchange:
         self.alive: Callable[[], None] | None = None
         self._specialize = specialize
         self._splitter = EventSplitter()
+        self._mender = Mender()
         scrub(response)
 
     # ---- a whole answer
@@ -123,7 +134,7 @@ class Exchange:
 
     def _feed(self, data: bytes) -> Delta | None:
         try:
-            chunk = parse(data)
+            chunk = parse(data, self._mender.mend)
         except ValueError:
             raise self._malformed(f"a chunk is no JSON: {_shown(data)}", self.builder.reply()) from None
         if not isinstance(chunk, dict):
@@ -167,6 +178,7 @@ class Exchange:
         """
         if isinstance(error, errors.OpenRouterError):
             raise error
+        forget_key(error)
         if self.stalled:
             raise self.stall() from error
         kind = network_trouble(error)
@@ -213,9 +225,27 @@ class Exchange:
         )
 
 
-def status_error(error: openai.APIStatusError, request: Request, specialize: errors.Specialize | None) -> Exception:
+def fail_to_open(error: Exception, request: Request, specialize: errors.Specialize | None) -> NoReturn:
+    """Raise what an exception while a request was sent means.
+
+    Raises:
+        OpenRouterError: for an error status and for network trouble; any other exception is raised as it is.
+    """
+    made: Exception
+    if isinstance(error, openai.APIStatusError):
+        made = status_error(error, request, specialize)
+    else:
+        made = connection_error(error, request, specialize)
+    forget_key(error)
+    if made is error:
+        raise error
+    raise made from error
+
+
+def status_error(
+    error: openai.APIStatusError, request: Request, specialize: errors.Specialize | None
+) -> errors.OpenRouterError:
     """The exception for an HTTP error status."""
-    scrub(error.response)
     try:
         body = parse(error.response.content)
     except ValueError:
@@ -266,8 +296,26 @@ def stalls(error: BaseException, request: Request) -> bool:
 
 
 def scrub(response: Any) -> None:
-    """Take the key out of what an exception may show."""
-    response.request.headers.pop("authorization", None)
+    """Take the key out of the requests that a response remembers."""
+    for one in (response, *response.history):
+        one.request.headers.pop("authorization", None)
+
+
+def forget_key(error: BaseException | None) -> None:
+    """Take the key out of everything that an exception of the SDK's or the network's holds on to.
+
+    Their requests have it as a header, and the frames of their tracebacks have those headers.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        request, response = vars(error).get("_request") or vars(error).get("request"), vars(error).get("response")
+        if request is not None and hasattr(request, "headers"):
+            request.headers.pop("authorization", None)
+        if response is not None and hasattr(response, "history"):
+            scrub(response)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _limit(kind: type[errors.OpenRouterError], request: Request) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
@@ -19,6 +20,9 @@ class OpenRouterModel(OpenRouterOptions):
 
     ``with model:`` and ``async with model:`` close it at the end. A closed model opens anew with its next use.
     """
+
+    # What belongs to this process: copies share it, a pickled model leaves it behind.
+    of_this_process: ClassVar[tuple[str, ...]] = ("http_client", "http_async_client", "rate_limiter")
 
     _client: Client = PrivateAttr(default_factory=Client)
 
@@ -55,10 +59,27 @@ class OpenRouterModel(OpenRouterOptions):
         await self.aclose()
 
     @override
+    def __copy__(self) -> Self:
+        """A copy has a client of its own: closing one leaves the other's streams alone."""
+        copied = super().__copy__()
+        copied._client = copy.copy(self._client)
+        return copied
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        shared = {id(value): value for value in self._of_this_process().values()}
+        return super().__deepcopy__({**(memo or {}), **shared})
+
+    def _of_this_process(self) -> dict[str, Any]:
+        found = {name: getattr(self, name, None) for name in self.of_this_process}
+        return {name: value for name, value in found.items() if value is not None and not isinstance(value, str)}
+
+    @override
     def __getstate__(self) -> dict[Any, Any]:
         """What is pickled. A key that was given travels along; one from the environment is of that machine."""
         state = BaseModel.__getstate__(self)
-        return state if self._key_given else {**state, "__dict__": {**state["__dict__"], "api_key": None}}
+        stays = dict.fromkeys(self._of_this_process()) | ({} if self._key_given else {"api_key": None})
+        return {**state, "__dict__": {**state["__dict__"], **stays}}
 
     @override
     def __setstate__(self, state: dict[Any, Any]) -> None:

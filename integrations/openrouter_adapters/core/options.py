@@ -30,6 +30,7 @@ from openrouter_adapters.core.arguments import (
     check_effort,
     check_timeout,
     from_environment,
+    from_variables,
     known_arguments,
     warn_of_unknown_keys,
     wrong_value,
@@ -138,7 +139,9 @@ class OpenRouterOptions(BaseModel):
     frequency_penalty: Number | None = Field(default=None, description="-2 to 2.")
     presence_penalty: Number | None = Field(default=None, description="-2 to 2.")
     repetition_penalty: Number | None = Field(default=None, description="0 to 2; 1 is none.")
-    logit_bias: dict[str, Number] | None = Field(default=None, description="Token id to bias, -100 to 100.")
+    logit_bias: dict[StrictStr | StrictInt, Number] | None = Field(
+        default=None, description="Token id to bias, -100 to 100."
+    )
     logprobs: StrictBool | None = Field(default=None, description="Return log probabilities.")
     top_logprobs: StrictInt | None = Field(default=None, description="0 to 20 alternatives per token.")
     prediction: dict[str, Any] | None = Field(
@@ -185,10 +188,10 @@ class OpenRouterOptions(BaseModel):
         default=None, description=f"Default {DEFAULT_BASE_URL}. Env: OPENROUTER_BASE_URL or OPENROUTER_API_BASE."
     )
     timeout: Number | None = Field(
-        default=None, description="Seconds to connect, and between two bytes; None: 600, connect 5."
+        default=None, gt=0, description="Seconds to connect, and between two bytes; None: 600, connect 5."
     )
     stall_timeout: Number | None = Field(
-        default=None, description="Seconds between two pieces of data; keep-alives do not count. None: no limit."
+        default=None, gt=0, description="Seconds between two pieces of data; keep-alives do not count. None: no limit."
     )
     max_retries: StrictInt = Field(
         default=DEFAULT_MAX_RETRIES, ge=0, description="At most this many requests more than one."
@@ -230,11 +233,16 @@ class OpenRouterOptions(BaseModel):
             check_effort(named)
             check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)
-            self._key_given = named.get("api_key") is not None
+            self._key_given = named.get("api_key") is not None and not _of_environment(self.api_key)
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""
         return {name: value for name in OPTION_NAMES if (value := getattr(self, name)) is not None}
+
+
+def _of_environment(key: SecretStr) -> bool:
+    """Whether a key is the environment's: a framework that builds a model anew gives it as an argument."""
+    return key.get_secret_value() == (from_variables("api_key") or "").strip()
 
 
 OPTION_NAMES = tuple(OpenRouterOptions.model_fields)

@@ -10,7 +10,6 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from openrouter_adapters.core.stream import Delta
@@ -26,16 +25,15 @@ _DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
 def deltas(exchange: Exchange) -> Generator[Delta]:
     """The pieces of a streamed answer; the response is closed at the end, whichever it is."""
     try:
-        with _stall_alarm(exchange):
-            arriving = exchange.response.iter_bytes()
-            if not exchange.streams:
-                yield from exchange.one_body(b"".join(arriving))
-                return
-            for block in arriving:
-                yield from exchange.fold(block)
-                if exchange.done:
-                    break
-            yield from exchange.end()
+        arriving = _watched(exchange, exchange.response.iter_bytes())
+        if not exchange.streams:
+            yield from exchange.one_body(b"".join(arriving))
+            return
+        for block in arriving:
+            yield from exchange.fold(block)
+            if exchange.done:
+                break
+        yield from exchange.end()
         _drain(exchange, arriving)
     except Exception as error:
         exchange.fail(error)
@@ -46,7 +44,7 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
 async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
     """As `deltas`."""
     try:
-        arriving = _timed(exchange, exchange.response.aiter_bytes())
+        arriving = _awatched(exchange, exchange.response.aiter_bytes())
         if not exchange.streams:
             for delta in exchange.one_body(b"".join([block async for block in arriving])):
                 yield delta
@@ -67,34 +65,74 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
 
 def blocks(exchange: Exchange) -> Iterator[bytes]:
     """The blocks of a whole body; white space does not count as data."""
-    with _stall_alarm(exchange):
-        for block in exchange.response.iter_bytes():
-            if exchange.alive is not None and not block.isspace():
-                exchange.alive()
-            yield block
-
-
-async def ablocks(exchange: Exchange) -> AsyncIterator[bytes]:
-    """As `blocks`."""
-    async for block in _timed(exchange, exchange.response.aiter_bytes()):
+    for block in _watched(exchange, exchange.response.iter_bytes()):
         if exchange.alive is not None and not block.isspace():
             exchange.alive()
         yield block
 
 
-def _stall_alarm(exchange: Exchange) -> AbstractContextManager[Any]:
-    """Break the connection when no data comes for ``stall_timeout`` seconds."""
+async def ablocks(exchange: Exchange) -> AsyncIterator[bytes]:
+    """As `blocks`."""
+    async for block in _awatched(exchange, exchange.response.aiter_bytes()):
+        if exchange.alive is not None and not block.isspace():
+            exchange.alive()
+        yield block
+
+
+class _Silence:
+    """How long no data may still not come. Only reading counts: a slow reader is no silence."""
+
+    def __init__(self, exchange: Exchange, seconds: float) -> None:
+        self._exchange = exchange
+        self._seconds = self.left = seconds
+        exchange.alive = self.heard
+
+    def heard(self) -> None:
+        """Data came."""
+        self.left = self._seconds
+
+    def broken(self) -> None:
+        """Too long: break the connection."""
+        self._exchange.stalled = True
+        _hang_up(self._exchange.response)
+
+
+def _watched(exchange: Exchange, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The blocks, as long as ``stall_timeout`` allows for what carries no data."""
     seconds = exchange.request.stall_timeout
-    if seconds is None:
-        return nullcontext()
+    return blocks if seconds is None else _stalling(_Silence(exchange, seconds), blocks)
 
-    def stall() -> None:
-        exchange.stalled = True
-        _hang_up(exchange.response)
 
-    alarm = Alarm(seconds, stall)
-    exchange.alive = alarm.reset
-    return alarm
+def _stalling(silence: _Silence, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        begun = time.monotonic()
+        with Alarm(silence.left, silence.broken):
+            block = next(blocks, None)
+        if block is None:
+            return
+        silence.left -= time.monotonic() - begun
+        yield block
+
+
+def _awatched(exchange: Exchange, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """As `_watched`."""
+    seconds = exchange.request.stall_timeout
+    return blocks if seconds is None else _astalling(exchange, _Silence(exchange, seconds), blocks)
+
+
+async def _astalling(exchange: Exchange, silence: _Silence, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(silence.left):
+                block = await anext(blocks, None)
+        except TimeoutError:
+            exchange.stalled = True
+            raise
+        if block is None:
+            return
+        silence.left -= time.monotonic() - begun
+        yield block
 
 
 def _hang_up(response: Any) -> None:
@@ -108,32 +146,6 @@ def _hang_up(response: Any) -> None:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:  # it is closed already
         return
-
-
-def _timed(exchange: Exchange, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The blocks, none later than ``stall_timeout`` seconds after the last data."""
-    seconds = exchange.request.stall_timeout
-    return blocks if seconds is None else _stalling(exchange, blocks, seconds)
-
-
-async def _stalling(exchange: Exchange, blocks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    deadline = time.monotonic() + seconds
-
-    def alive() -> None:
-        nonlocal deadline
-        deadline = time.monotonic() + seconds
-
-    exchange.alive = alive
-    while True:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                block = await anext(blocks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            exchange.stalled = True
-            raise
-        yield block
 
 
 def _drain(exchange: Exchange, blocks: Iterator[bytes]) -> None:

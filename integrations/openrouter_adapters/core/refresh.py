@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
+from openrouter_adapters.core.arguments import checked_address, from_variables
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
 from openrouter_adapters.core.request import Request
@@ -27,7 +27,7 @@ def refresh_catalog(
     fails leaves what is known and gives one warning. Needs no key. https://openrouter.ai/docs/api-reference/models
 
     Args:
-        base_url: where to ask; OPENROUTER_BASE_URL, or else OpenRouter itself.
+        base_url: where to ask; the environment's (OPENROUTER_BASE_URL), or else OpenRouter itself.
         max_age: the age at which a cached copy is too old, in seconds; 0 always asks.
         path: the cached copy; by default ``openrouter-adapters/models.json`` in the user's cache folder.
         timeout: seconds to connect, and between two bytes.
@@ -35,11 +35,11 @@ def refresh_catalog(
     Returns:
         How many models were loaded; 0 when it failed.
     """
-    address = base_url or os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+    address = checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL)
     asked = Request(
         body={},
-        api_key=SecretStr(os.environ.get("OPENROUTER_API_KEY", "")),
-        base_url=address.rstrip("/"),
+        api_key=SecretStr(from_variables("api_key") or ""),
+        base_url=address,
         timeout=timeout,
         max_retries=DEFAULT_MAX_RETRIES,
         path="/models",

@@ -14,7 +14,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, SecretStr, ValidationError, create_model
 
-from openrouter_adapters.core.arguments import check_effort, checked_key, warn_of_unknown_keys, wrong_value
+from openrouter_adapters.core.arguments import (
+    check_effort,
+    checked_address,
+    checked_key,
+    warn_of_unknown_keys,
+    wrong_value,
+)
 from openrouter_adapters.core.options import (
     BESIDE_BODY,
     BODY_OPTIONS,
@@ -85,15 +91,16 @@ def build_request(
         raise ValueError("messages is empty: give at least one message")
     override = checked_call(call)
     instance = options.set_options()
-    own_headers = merged(instance.get("default_headers"), override.pop("default_headers", {}))
+    given = override.pop("default_headers", {})
+    own = {} if given is None else {**(instance.get("default_headers") or {}), **given}
     extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
     transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
-    headers = {**header_options(instance, override), **own_headers, **(extra_headers or {})}
+    headers = {**header_options(instance, override), **own, **(extra_headers or {})}
     return Request(
         body={**request_body(instance, override), "messages": list(messages)},
         headers=distinct_headers(headers),
         api_key=checked_key(transport.get("api_key")),
-        base_url=(transport.get("base_url") or DEFAULT_BASE_URL).rstrip("/"),
+        base_url=checked_address(transport.get("base_url") or DEFAULT_BASE_URL),
         timeout=transport.get("timeout"),
         stall_timeout=transport.get("stall_timeout"),
         max_retries=DEFAULT_MAX_RETRIES if transport.get("max_retries") is None else transport["max_retries"],
@@ -105,12 +112,21 @@ def build_request(
 def request_body(instance: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """The body that instance and call options ask for, without messages; fresh objects, nothing mutated."""
     body: dict[str, Any] = {}
+    no_extra = "extra_body" in call and call["extra_body"] is None
     for layer in (instance, call):
+        for key in _cleared(layer):
+            body.pop(key, None)
         for key, value in _wire_layer(layer).items():
             _put(body, key, value, deep=key in _DEEP)
-        for key, value in (layer.get("extra_body") or {}).items():
+        for key, value in ({} if no_extra else layer.get("extra_body") or {}).items():
             _put(body, key, value, deep=True)
+    body.pop("stream", None)  # whether the answer streams is said by the method
     return body
+
+
+def _cleared(layer: Mapping[str, Any]) -> list[str]:
+    """The keys that a layer clears before it sets any: ``reasoning=None`` beside an effort, say."""
+    return [BODY_OPTIONS[name] for name, value in layer.items() if value is None and name in BODY_OPTIONS]
 
 
 def _wire_layer(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,9 +171,15 @@ def _header_value(value: Any) -> str | None:
 
 
 def distinct_headers(headers: Mapping[str, str | None]) -> dict[str, str]:
-    """Each header once, whatever its case: the later wins, None takes it away."""
+    """Each header once, whatever its case: the later wins, None takes it away.
+
+    Raises:
+        ValueError: a value with other characters than printable ASCII. It is not shown: it may be a secret.
+    """
     made: dict[str, tuple[str, str | None]] = {}
     for name, value in headers.items():
+        if value is not None and not (value.isascii() and value.isprintable()):
+            raise ValueError(f"header {name}: HTTP carries printable ASCII only, respell its value")
         made[name.lower()] = (name, value)
     return {name: value for name, value in made.values() if value is not None}
 

@@ -29,13 +29,16 @@ class EventSplitter:
     __slots__ = ("_data", "_rest")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._data: list[bytes] = []
 
     def feed(self, block: bytes) -> list[bytes]:
         """The data of each event that ends in this block of bytes."""
-        lines = (self._rest + block).split(b"\n")
-        self._rest = lines.pop()
+        if b"\n" not in block:
+            self._rest.append(block)  # a long line, an image say: joined once, when it ends
+            return []
+        lines = b"".join((*self._rest, block)).split(b"\n")
+        self._rest = [lines.pop()]
         events, data = [], self._data
         for line in lines:
             if line.startswith(b"data:"):
@@ -85,6 +88,7 @@ class ReplyBuilder:
         "_reasoning",
         "_reasoning_key",
         "_refusal",
+        "_sound",
         "_text",
         "_top",
         "answered",
@@ -107,6 +111,7 @@ class ReplyBuilder:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._audio: dict[str, Any] = {}
+        self._sound: dict[str, list[str]] = {}  # what of the audio comes in pieces
         self._logprobs: dict[str, list[Any] | None] = {}
         self._finish: str | None = None
         self._native: str | None = None
@@ -241,7 +246,7 @@ class ReplyBuilder:
     def _feed_audio(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
         for key, piece in dict_of(value).items():
             if key in ("data", "transcript") and isinstance(piece, str):
-                self._audio[key] = self._audio.get(key, "") + piece
+                self._sound.setdefault(key, []).append(piece)
             elif piece is not None:
                 self._audio[key] = piece
             added["audio"] = value
@@ -287,7 +292,7 @@ class ReplyBuilder:
             "refusal": "".join(self._refusal),
             "images": list(self._images),
             "annotations": list(self._annotations),
-            "audio": dict(self._audio),
+            "audio": {**self._audio, **{key: "".join(pieces) for key, pieces in self._sound.items()}},
         }
         return message | {key: value for key, value in optional.items() if value}
 

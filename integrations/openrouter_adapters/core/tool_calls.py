@@ -106,12 +106,12 @@ class _Slot:
 
     @property
     def whole(self) -> bool:
-        return bool(self.pieces) and bool(parse_args("".join(self.pieces)))
+        return bool(self.pieces) and parse_args("".join(self.pieces)) is not None
 
-    def repeats(self, call_id: str, arguments: str) -> bool:
-        """Whether a piece says the whole call again (as a second finish chunk may)."""
-        said_before = bool(call_id) and call_id == self.id and arguments.startswith("{")
-        return said_before and self.whole and arguments == "".join(self.pieces)
+    def repeats(self, number: int | None, call_id: str, arguments: str) -> bool:
+        """Whether a piece says the whole call again, as a second finish chunk may: under its id, or its index."""
+        known = call_id == self.id if call_id else number is not None
+        return known and arguments.startswith("{") and self.whole and arguments == "".join(self.pieces)
 
 
 class ToolCallAssembler:
@@ -152,8 +152,9 @@ class ToolCallAssembler:
         function = dict_of(piece.get("function"))
         call_id, name = text_of(piece.get("id")) or "", text_of(function.get("name")) or ""
         arguments = _json_text(function.get("arguments"))
-        slot = self._slot(int_of(piece.get("index")), call_id, name)
-        if slot.repeats(call_id, arguments):
+        number = int_of(piece.get("index"))
+        slot = self._slot(number, call_id, name, arguments)
+        if slot.repeats(number, call_id, arguments):
             return None
         new_id = self._free(call_id) if call_id and not slot.id else ""
         new_name = name if not slot.name else ""
@@ -164,10 +165,10 @@ class ToolCallAssembler:
             return None
         return ToolCallDelta(slot.place, new_id or None, new_name or None, arguments)
 
-    def _slot(self, number: int | None, call_id: str, name: str) -> _Slot:
+    def _slot(self, number: int | None, call_id: str, name: str, arguments: str) -> _Slot:
         """The call that a piece belongs to; a new one when it opens one."""
         slot = self._find(number, call_id)
-        if slot is not None and not self._other(slot, number, call_id, name):
+        if slot is not None and not self._other(slot, number, call_id, name, arguments):
             return slot
         self._slots.append(_Slot(len(self._slots), number))
         if number is not None:
@@ -182,13 +183,15 @@ class ToolCallAssembler:
         return self._slots[-1] if self._slots else None
 
     @staticmethod
-    def _other(slot: _Slot, number: int | None, call_id: str, name: str) -> bool:
-        """Whether a piece under a known number is yet another call: another id, or a name after a finished call."""
-        if call_id and slot.id:
-            return call_id != slot.id
-        if not name or not slot.name:
+    def _other(slot: _Slot, number: int | None, call_id: str, name: str, arguments: str) -> bool:
+        """Whether a piece is yet another call, though its index or id is known, or it has none."""
+        if call_id and slot.id and call_id != slot.id:
+            return True
+        if not name or not slot.name or not slot.whole or slot.repeats(number, call_id, arguments):
             return False
-        return slot.whole and (number is None or name != slot.name)
+        whole = arguments.startswith("{") and parse_args(arguments) is not None
+        same_id = bool(call_id and slot.id)
+        return whole or (not same_id and (number is None or name != slot.name))
 
     def _free(self, call_id: str) -> str:
         return "" if any(slot.id == call_id for slot in self._slots) else call_id

@@ -61,17 +61,27 @@ def wire_messages(messages: Sequence[BaseMessage]) -> list[Wire]:
         TypeError: an object that is no message with a role.
     """
     made: list[Wire] = []
+    answered = set(_answered(messages))
     for place, message in enumerate(messages):
         try:
-            made.extend(_wire(message))
+            made.extend(_wire(message, answered))
         except (ValueError, TypeError) as error:
             raise type(error)(f"messages[{place}]: {error}") from None
     return made
 
 
-def _wire(message: BaseMessage) -> list[Wire]:
+def _answered(messages: Sequence[BaseMessage]) -> Iterator[str]:
+    """The ids of the calls that a tool has answered."""
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            yield message.tool_call_id
+        elif isinstance(message.content, list):
+            yield from (str(block.get("tool_use_id")) for block in dicts_of(message.content) if "tool_use_id" in block)
+
+
+def _wire(message: BaseMessage, answered: set[str]) -> list[Wire]:
     if isinstance(message, AIMessage):
-        return [assistant_message(message)]
+        return [assistant_message(message, answered)]
     if isinstance(message, ToolMessage):
         return [_tool(message.tool_call_id, message.content)]
     if isinstance(message, HumanMessage) and isinstance(message.content, list):
@@ -110,9 +120,14 @@ def _tool(call_id: str, content: str | list[str | dict[Any, Any]]) -> Wire:
 # ---------------------------------------------------------------------------------------------- an answer goes back
 
 
-def assistant_message(message: AIMessage) -> Wire:
-    """An answer, as the provider wants to see it again."""
-    extra, calls = message.additional_kwargs, _calls(message)
+def assistant_message(message: AIMessage, answered: set[str]) -> Wire:
+    """An answer, as the provider wants to see it again.
+
+    Args:
+        message: the answer.
+        answered: the ids of the tool calls that have results in the conversation.
+    """
+    extra, calls = message.additional_kwargs, _calls(message, answered)
     files = [item for item in dicts_of(extra.get("annotations")) if item.get("type") == "file"]
     optional = known(
         name=message.name,
@@ -171,11 +186,14 @@ def _reasoning(message: AIMessage) -> Wire:
     return known(reasoning_details=details, reasoning=text if text and not details else None)
 
 
-def _calls(message: AIMessage) -> list[Wire]:
-    """Function calls in the order they came, invalid ones included: the results that follow refer to them."""
+def _calls(message: AIMessage, answered: set[str]) -> list[Wire]:
+    """Function calls in the order they came.
+
+    A cut-off one that no tool answered is left out: nobody will answer it, and with it every later turn is refused.
+    """
     texts = dict_of(message.additional_kwargs.get(ARGUMENT_TEXTS))
     calls = [_call(call, _arguments(call, texts)) for call in message.tool_calls]
-    calls += [_call(call, call.get("args") or "") for call in message.invalid_tool_calls]
+    calls += [_call(call, call.get("args") or "") for call in message.invalid_tool_calls if call.get("id") in answered]
     places = {call_id: place for place, call_id in enumerate(texts)}
     return sorted(calls, key=lambda call: places.get(call["id"], len(places)))
 

@@ -7,10 +7,12 @@ the caller holds is one of ours, which closes both.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import iscoroutinefunction
+from types import MappingProxyType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
@@ -84,3 +86,44 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
     async with aclosing(inner), aclosing(items):
         async for item in items:
             yield item
+
+
+# ------------------------------------------------------------------------------------------------------- secrets
+
+_SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+_METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
+
+secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingProxyType({}))
+"""What of the present call's keywords is nobody's business but OpenRouter's."""
+
+
+def keeps_secrets(cls: type[T]) -> type[T]:
+    """A class decorator: keys, headers and clients given per call pass by LlamaIndex's spans, events and payloads.
+
+    It is put around what LlamaIndex itself puts around the methods when the class is made.
+    """
+    for name in _METHODS:
+        setattr(cls, name, _private(getattr(cls, name)))
+    return cls
+
+
+def _private(method: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def taken_out(kwargs: dict[str, Any]) -> Generator[None]:
+        token = secrets.set({name: kwargs.pop(name) for name in _SECRET if name in kwargs})
+        try:
+            yield
+        finally:
+            secrets.reset(token)
+
+    @wraps(method)
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        with taken_out(kwargs):
+            return method(*args, **kwargs)
+
+    @wraps(method)
+    async def ashell(*args: Any, **kwargs: Any) -> Any:
+        with taken_out(kwargs):
+            return await method(*args, **kwargs)
+
+    return ashell if iscoroutinefunction(method) else shell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -27,7 +27,15 @@ from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
-from openrouter_adapters.llamaindex.callbacks import acloses, closes, lent, told_chat, told_completion
+from openrouter_adapters.llamaindex.callbacks import (
+    acloses,
+    closes,
+    keeps_secrets,
+    lent,
+    secrets,
+    told_chat,
+    told_completion,
+)
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
@@ -43,11 +51,10 @@ Nearly every model on OpenRouter has at least this much. A larger guess would ha
 have not; a much smaller one would make query engines ask many times over, and agents forget.
 """
 
-# What belongs to this process: it is shared by copies, and stays behind when a model is pickled.
-_OF_THIS_PROCESS = ("callback_manager", "rate_limiter", "http_client", "http_async_client")
 _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
 
 
+@keeps_secrets
 class OpenRouter(OpenRouterModel, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
@@ -72,6 +79,7 @@ class OpenRouter(OpenRouterModel, FunctionCallingLLM):
     """
 
     option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+    of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
         default=None,
@@ -142,7 +150,7 @@ class OpenRouter(OpenRouterModel, FunctionCallingLLM):
 
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
-        named = {self.option_aliases.get(name, name): value for name, value in call.items()}
+        named = {self.option_aliases.get(name, name): value for name, value in {**call, **secrets.get()}.items()}
         request = build_request(self, spelled_out(named), messages)
         return request, Asked.of(request, one_call=one_call)
 
@@ -291,18 +299,6 @@ class OpenRouter(OpenRouterModel, FunctionCallingLLM):
         return calls
 
     # ---- life
-
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        memo = {} if memo is None else memo
-        memo.update({id(value): value for name in _OF_THIS_PROCESS if (value := getattr(self, name)) is not None})
-        return super().__deepcopy__(memo)
-
-    @override
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        stays = {name: None for name in _OF_THIS_PROCESS if not isinstance(getattr(self, name), str)}
-        return {**state, "__dict__": {**state["__dict__"], **stays}}
 
     @override
     def __setstate__(self, state: dict[Any, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from openrouter_adapters.core.request import merged
+
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
 """Options that stand for others: two keys of ``provider``, and a dict of anything."""
 
@@ -21,5 +23,10 @@ def spelled_out(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in [*more.items(), *([("provider", routing)] if routing else ())]:
         before = made.get(name)
         both = name in _OBJECTS and isinstance(before, Mapping) and isinstance(value, Mapping)
-        made[name] = {**before, **value} if both and before else value
+        made[name] = _laid_over(before, value) if both else value
     return made
+
+
+def _laid_over(before: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Merged deeply; a key that is None stays, since it clears one of the instance's."""
+    return {**merged(before, value), **{key: None for key, item in value.items() if item is None}}
