@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -250,3 +251,21 @@ def test_blocks_are_the_real_classes() -> None:
     progress = Progress(Asked())
     item = progress.item(Delta("a", "b", [ToolCallDelta(0, "c", "f", "{")]))
     assert [type(block) for block in item.message.blocks] == [ThinkingBlock, TextBlock, ToolCallBlock]
+
+
+def test_leaving_a_stream_as_the_loop_ends_is_quiet() -> None:
+    code = """
+import asyncio
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.llamaindex import OpenRouter
+
+async def leave(llm):
+    async for _ in await llm.astream_complete("hi"):
+        break
+
+with LocalGateway() as gateway:
+    gateway.fault("comments_forever", after=2)
+    asyncio.run(leave(OpenRouter(model="openai/gpt-4o-mini", api_key="k", base_url=gateway.base_url)))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -271,7 +271,9 @@ class AsyncReplyStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._rest is not None:
+        if self._exchange is not None and self._rest is not None:
+            # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
+            await self._exchange.response.aclose()
             await self._rest.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
