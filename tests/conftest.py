@@ -1,5 +1,6 @@
 """What every test shares: a clean environment, and the recordings of real traffic."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
 FOREIGN_VARIABLES = ("OPENROUTER_", "OPENAI_", "LANGSMITH", "LANGCHAIN")
+
+# Until somebody says that there is none, the first who asks for "the" event loop is given a new one that nobody closes.
+asyncio.set_event_loop(None)
 
 # A slow machine is no defect.
 settings.register_profile("suite", settings(), deadline=None)
