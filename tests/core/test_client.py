@@ -448,4 +448,4 @@ def test_the_aiohttp_transport_is_used_when_asked_for(client: Client, openrouter
 def test_many_clients_open_nothing_and_start_no_thread() -> None:
     before = threading.active_count()
     clients = [Client() for _ in range(1000)]
-    assert threading.active_count() == before and len(clients) == 1000
+    assert threading.active_count() <= before and len(clients) == 1000

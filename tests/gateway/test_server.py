@@ -178,7 +178,7 @@ def test_stopping_closes_what_is_open() -> None:
         hanging = client.begin("POST", "/chat/completions", {"messages": MESSAGES, "stream": True})
         address = gateway.base_url.split("/")[2].split(":")
         gateway.stop()
-        assert threading.active_count() == before
+        assert threading.active_count() <= before
         with pytest.raises(OSError):
             socket.create_connection((address[0], int(address[1])), timeout=1)
         hanging.close()
