@@ -137,7 +137,7 @@ class ToolCallAssembler:
         try:
             slot, function = self._numbered[piece["index"]], piece["function"]
             arguments = function["arguments"]
-            if (piece.get("id")) or (function.get("name")):
+            if piece.get("id") or function.get("name"):
                 return None
         except (KeyError, TypeError):
             return None
@@ -187,11 +187,15 @@ class ToolCallAssembler:
         """Whether a piece is yet another call, though its index or id is known, or it has none."""
         if call_id and slot.id and call_id != slot.id:
             return True
-        if not name or not slot.name or not slot.whole or slot.repeats(number, call_id, arguments):
+        if not name or not slot.name:
             return False
-        whole = arguments.startswith("{") and parse_args(arguments) is not None
-        same_id = bool(call_id and slot.id)
-        return whole or (not same_id and (number is None or name != slot.name))
+        unlike = not (call_id and slot.id) and (number is None or name != slot.name)
+        # Only then is it worth putting together what has come so far: some providers name the call in every piece.
+        if not (unlike or arguments.startswith("{")):
+            return False
+        if not slot.whole or slot.repeats(number, call_id, arguments):
+            return False
+        return unlike or parse_args(arguments) is not None
 
     def _free(self, call_id: str) -> str:
         return "" if any(slot.id == call_id for slot in self._slots) else call_id
