@@ -210,3 +210,13 @@ async def test_closing_and_using_again(llm: OpenRouter) -> None:
         assert (await entered.achat(HELLO)).message.content
     assert llm.chat(HELLO).message.content
     await llm.aclose()
+
+
+def test_another_routing_can_take_the_place_of_the_instances(
+    make: Callable[..., OpenRouter], gateway: LocalGateway
+) -> None:
+    llm = make(provider={"zdr": True, "sort": "price"}, allow_fallbacks=False)
+    llm.chat(HELLO, provider=None, order=["openai"])
+    assert gateway.requests[-1].body["provider"] == {"order": ["openai"]}
+    make().chat(HELLO, provider=None, order=["openai"])
+    assert gateway.requests[-1].body["provider"] == {"order": ["openai"]}

@@ -151,7 +151,7 @@ class OpenRouter(OpenRouterModel, FunctionCallingLLM):
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
         named = {self.option_aliases.get(name, name): value for name, value in {**call, **secrets.get()}.items()}
-        request = build_request(self, spelled_out(named), messages)
+        request = build_request(self, spelled_out(named, self.set_options()), messages)
         return request, Asked.of(request, one_call=one_call)
 
     def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:
