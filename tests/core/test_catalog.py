@@ -63,7 +63,7 @@ class TestFromWire:
         assert (model.id, model.canonical_slug, model.name) == (ITEM["id"], ITEM["canonical_slug"], ITEM["name"])
         assert (model.context_length, model.provider_context_length, model.max_completion_tokens) == (8000, 4000, None)
         assert model.prices == {"prompt": Decimal("0.0000001"), "request": Decimal(0)}
-        assert (model.prompt_price, model.completion_price) == (Decimal("1E-7"), None)
+        assert (model.prices.get("prompt"), model.prices.get("completion")) == (Decimal("1E-7"), None)
         assert model.reasoning is not None
         assert (model.reasoning.mandatory, model.reasoning.supported_efforts) == (True, ("high", "low"))
         assert (model.reasoning.default_effort, model.reasoning.supports_max_tokens) == ("low", None)

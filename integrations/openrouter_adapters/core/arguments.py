@@ -54,15 +54,6 @@ def known_arguments(cls: type[BaseModel], aliases: Mapping[str, str], given: Map
     for name in given:
         if name not in names and name not in aliases:
             raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases]))
-    return renamed(cls, aliases, given)
-
-
-def renamed(cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments under the names that they have here.
-
-    Raises:
-        TypeError: one is given under two names.
-    """
     made: dict[str, Any] = {}
     for name, value in given.items():
         own = aliases.get(name, name)

@@ -89,16 +89,6 @@ class Model:
     supported_parameters: tuple[str, ...] | None = None
     reasoning: ReasoningSupport | None = None
 
-    @property
-    def prompt_price(self) -> Decimal | None:
-        """USD per prompt token; None when variable or unknown."""
-        return self.prices.get("prompt")
-
-    @property
-    def completion_price(self) -> Decimal | None:
-        """USD per completion token; None when variable or unknown."""
-        return self.prices.get("completion")
-
     def reads(self, modality: str) -> bool | None:
         """Whether it takes this kind of input (``"image"``, say); None when unknown."""
         return None if self.input_modalities is None else modality in self.input_modalities

@@ -178,13 +178,11 @@ class Exchange:
         """
         if isinstance(error, errors.OpenRouterError):
             raise error
-        forget_key(error)
-        if self.stalled:
-            raise self.stall() from error
         kind = network_trouble(error)
-        if kind is None:
+        if kind is None and not self.stalled:
             raise error
-        if kind is errors.APITimeoutError and stalls(error, self.request):
+        forget_key(error)
+        if kind is None or self.stalled or (kind is errors.APITimeoutError and stalls(error, self.request)):
             raise self.stall() from error
         partial = self.builder.reply() if self.builder.chunks_seen else None
         if kind is errors.APIConnectionError and partial is not None:
@@ -236,9 +234,9 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
         made = status_error(error, request, specialize)
     else:
         made = connection_error(error, request, specialize)
-    forget_key(error)
-    if made is error:
+    if made is error:  # none of the network's: its traceback is wanted
         raise error
+    forget_key(error)
     raise made from error
 
 

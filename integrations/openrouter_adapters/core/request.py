@@ -42,7 +42,7 @@ class Request:
 
     Attributes:
         body: the JSON body.
-        headers: headers of this request, without the key; None removes one.
+        headers: headers of this request, without the key.
         api_key: the key.
         base_url: where to, without a slash at the end.
         timeout: seconds to connect and between two bytes; None: the SDK's default.
@@ -55,7 +55,7 @@ class Request:
     """
 
     body: dict[str, Any]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     api_key: SecretStr = _NO_KEY
     base_url: str = DEFAULT_BASE_URL
     timeout: float | None = None

@@ -265,10 +265,6 @@ class ReplyBuilder:
         """At the end: ids for tool calls that came without one."""
         return self._calls.missing_ids(text_of(self._top.get("id")))
 
-    def tool_calls(self) -> list[dict[str, Any]]:
-        """The tool calls so far, in the wire's unstreamed form."""
-        return self._calls.to_wire()
-
     def body(self) -> dict[str, Any]:
         """The body so far, as the same answer gives it unstreamed; fresh where it was put together."""
         choice = {
@@ -288,7 +284,7 @@ class ReplyBuilder:
         if self._details is not None:
             message["reasoning_details"] = self._details.whole()
         optional = {
-            "tool_calls": self.tool_calls(),
+            "tool_calls": self._calls.to_wire(),
             "refusal": "".join(self._refusal),
             "images": list(self._images),
             "annotations": list(self._annotations),

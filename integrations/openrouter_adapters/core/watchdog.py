@@ -14,30 +14,21 @@ from types import TracebackType
 
 
 class Alarm:
-    """Calls ``action`` once, unless it is put off or left in time.
+    """Calls ``action`` when a block takes too long: ``with Alarm(5.0, hang_up): read()``.
 
-    ``with Alarm(5.0, action) as alarm:`` sets it; ``alarm.reset()`` puts it off by another five seconds.
+    Once the block is left, the action is not called any more, not even by a hair. It must be quick, and may be called
+    from another thread.
     """
 
-    __slots__ = ("_action", "deadline", "rang", "seconds")
+    __slots__ = ("action", "deadline", "seconds")
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
         self.seconds = seconds
-        self._action = action
-        self.rang = False
-        self.reset()
-
-    def reset(self) -> None:
-        """Start counting again. Cheap: the thread is not told, it looks again at the old deadline."""
-        self.deadline = time.monotonic() + self.seconds
-
-    def ring(self) -> None:
-        """Called by the thread when time is up."""
-        self.rang = True
-        self._action()
+        self.action = action
+        self.deadline = 0.0
 
     def __enter__(self) -> Alarm:
-        self.reset()
+        self.deadline = time.monotonic() + self.seconds
         _watchdog.add(self)
         return self
 
@@ -67,22 +58,18 @@ class _Watchdog:
             self._alarms.discard(alarm)
 
     def _run(self) -> None:
-        while True:
-            for alarm in self._due():
-                alarm.ring()
-            with self._changed:
-                if not self._alarms and not self._changed.wait(timeout=1.0) and not self._alarms:
-                    self._running = False
-                    return
-
-    def _due(self) -> list[Alarm]:
-        """Wait for the next deadline; the alarms whose time is up."""
         with self._changed:
-            if self._alarms:
-                self._changed.wait(timeout=max(0.0, min(a.deadline for a in self._alarms) - time.monotonic()))
-            due = [alarm for alarm in self._alarms if alarm.deadline <= time.monotonic()]
-            self._alarms.difference_update(due)
-            return due
+            while self._alarms or self._changed.wait(timeout=1.0) or self._alarms:
+                self._ring_due()
+            self._running = False
+
+    def _ring_due(self) -> None:
+        """Wait for the next deadline, and ring under the lock: an alarm that is removed meanwhile stays silent."""
+        if self._alarms:
+            self._changed.wait(timeout=max(0.0, min(a.deadline for a in self._alarms) - time.monotonic()))
+        for alarm in [alarm for alarm in self._alarms if alarm.deadline <= time.monotonic()]:
+            self._alarms.discard(alarm)
+            alarm.action()
 
 
 _watchdog = _Watchdog()
