@@ -163,6 +163,7 @@ def test_metadata() -> None:
         "cost": 0.25,
         "is_byok": False,
         "total_cost": 0.25,
+        "token_usage": usage,
     }
     assert message.additional_kwargs == {}
     assert message.usage_metadata == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}

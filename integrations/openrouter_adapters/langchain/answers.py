@@ -38,7 +38,7 @@ def chat_result(reply: Reply, asked: Sequence[str]) -> ChatResult:
     replies = [reply, *(replace(Reply.from_body(reply.body, choice), usage=None) for choice in others)]
     return ChatResult(
         generations=[ChatGeneration(message=answer(r, asked), generation_info=_info(r)) for r in replies],
-        llm_output=known(model_name=reply.model),
+        llm_output=known(model_name=reply.model, token_usage=_token_usage(reply)),
     )
 
 
@@ -68,9 +68,18 @@ def _whole_only(reply: Reply) -> dict[str, Any]:
 
 
 def response_metadata(reply: Reply, asked: Sequence[str]) -> dict[str, Any]:
-    """``model_provider``, ``model_name`` (the model that answered), ``logprobs`` and all of `Reply.metadata`."""
-    shown = reply.metadata(asked)
-    return known(model_provider=PROVIDER, model_name=reply.model, **shown, logprobs=reply.logprobs)
+    """What an answer says about itself.
+
+    Returns:
+        ``model_provider``, ``model_name`` (the model that answered), ``logprobs``, ``token_usage`` (the usage as on the
+        wire, which counts more kinds of tokens than ``usage_metadata``), and all of `Reply.metadata`.
+    """
+    facts, usage = reply.metadata(asked), _token_usage(reply)
+    return known(model_provider=PROVIDER, model_name=reply.model, **facts, logprobs=reply.logprobs, token_usage=usage)
+
+
+def _token_usage(reply: Reply) -> dict[str, Any] | None:
+    return dict(reply.usage.wire) or None if reply.usage else None
 
 
 def _info(reply: Reply) -> dict[str, Any] | None:

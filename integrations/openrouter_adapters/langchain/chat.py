@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
+from openrouter_adapters import __version__
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
+from openrouter_adapters.langchain.conventions import approximate_tokens, combined, digest, of_cache, profile
 from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
 
@@ -85,6 +89,11 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
     streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
 
     _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
+
+    @model_validator(mode="after")
+    def _with_version(self) -> Self:
+        self._add_version("openrouter-adapters", __version__)
+        return self
 
     @field_validator("stop")
     @classmethod
@@ -215,7 +224,67 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        return super()._get_llm_string(stop=stop, **_shown(kwargs))
+        """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
+        given = (self.default_headers, kwargs.get("default_headers"), kwargs.get("extra_headers"))
+        headers = {name: value for layer in given for name, value in (layer or {}).items()}
+        hidden = {"headers": digest(headers)} if headers else {}
+        return super()._get_llm_string(stop=stop, **_shown(kwargs), **hidden)
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        vars(self).pop("_serialized", None)  # what caches know this model by, as it was
+
+    @override
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        vars(copied).pop("_serialized", None)
+        return copied
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other options; what was derived from the old ones is derived anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("_serialized", None)
+        if copied.model != self.model and "profile" not in (update or {}):
+            copied.profile = profile(copied.model)
+        return copied
+
+    @override
+    def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
+        return [of_cache(generation) for generation in super()._convert_cached_generations(cache_val)]
+
+    @override
+    def _combine_llm_outputs(self, outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
+        return combined(outputs)
+
+    @override
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile(self.model)
+
+    @override
+    def get_token_ids(self, text: str) -> list[int]:
+        """The ids of a text's tokens, by ``custom_get_token_ids``.
+
+        Raises:
+            NotImplementedError: there is no such function; OpenRouter has no tokenizer that could be asked.
+        """
+        if self.custom_get_token_ids is None:
+            said = "OpenRouter's models have many tokenizers: pass custom_get_token_ids=, or use get_num_tokens"
+            raise NotImplementedError(said)
+        return self.custom_get_token_ids(text)
+
+    @override
+    def get_num_tokens(self, text: str) -> int:
+        """How many tokens a text has: exactly by ``custom_get_token_ids``, else about (4 characters each), offline."""
+        return approximate_tokens(text) if self.custom_get_token_ids is None else len(self.get_token_ids(text))
+
+    @override
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """How many tokens messages and tools have, as `get_num_tokens`; an image counts as 85."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        return count_tokens_approximately(messages, tools=list(tools) if tools else None)
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
