@@ -1,4 +1,4 @@
-"""The quickstarts, run as a newcomer runs them: in a process of their own, without a key, warnings as errors."""
+"""The examples, run as a newcomer runs them: in a process of their own, without a key, warnings as errors."""
 
 import os
 import subprocess
@@ -12,7 +12,8 @@ from openrouter_adapters.gateway import LocalGateway
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
-LONGEST = 40
+LONGEST = 40  # lines of a quickstart
+LONGEST_EXAMPLE = 80
 CLAUDE = "anthropic/claude-haiku-4.5"
 LLAMA = "meta-llama/llama-3.3-70b-instruct"
 
@@ -107,3 +108,49 @@ def test_the_readme_shows_what_the_first_quickstart_prints() -> None:
 
 def test_a_quickstart_is_short(quickstart: Quickstart) -> None:
     assert len((EXAMPLES / quickstart.script).read_text().splitlines()) < LONGEST
+
+
+# What every other example prints offline, somewhere.
+SAYS = {
+    "agent_langgraph.py": [
+        "Leave Ayr at 16:20",
+        "You asked about Ayr.",
+        "1 reasoning kept, called: tide, wind",
+        "together $0.00",
+    ],
+    "fallbacks_and_providers.py": [
+        "nothing asked for        anthropic/claude-4.5-haiku-20251001 at Amazon Bedrock, as asked",
+        "google first             anthropic/claude-4.5-haiku-20251001 at Google, as asked",
+        "two models in reserve    openai/gpt-4o-mini at OpenAI, a fallback",
+        "the same, below a price  meta-llama/llama-3.3-70b-instruct at DeepInfra, a fallback",
+        "Excluded by: allowed_providers.",
+        "with_fallbacks           mistralai/mistral-small-3.2-24b-instruct at Mistral, as asked",
+    ],
+    "multimodal.py": ["red and white", "South-west, force 6.", "[image/png, 269 bytes]", "Now it is day."],
+}
+
+
+def test_every_example_is_run() -> None:
+    scripts = {path.name for path in EXAMPLES.glob("*.py")}
+    assert scripts == {*SAYS, *(quickstart.script for quickstart in QUICKSTARTS), "offline.py"}
+
+
+@pytest.mark.parametrize("script", SAYS)
+def test_offline_an_example_shows_what_it_is_about(script: str) -> None:
+    output = "".join(run(script))
+    assert output.startswith("Offline: a local gateway")
+    assert [said for said in SAYS[script] if said not in output] == []
+
+
+@pytest.mark.parametrize("script", SAYS)
+def test_with_a_key_an_example_goes_where_openrouter_is(script: str) -> None:
+    with LocalGateway(api_key="sk-or-mine") as gateway:
+        output = "".join(run(script, OPENROUTER_API_KEY="sk-or-mine", OPENROUTER_BASE_URL=gateway.base_url))
+    assert output.startswith("Live:")
+    assert gateway.requests
+    assert "sk-or-mine" not in output
+
+
+@pytest.mark.parametrize("script", SAYS)
+def test_an_example_is_short(script: str) -> None:
+    assert len((EXAMPLES / script).read_text(encoding="utf-8").splitlines()) < LONGEST_EXAMPLE
