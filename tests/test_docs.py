@@ -16,6 +16,7 @@ from openrouter_adapters.core import catalog
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
+from openrouter_adapters.langchain import ChatOpenRouter
 
 __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
@@ -100,6 +101,11 @@ def tables() -> ModuleType:
 def test_tables_are_as_the_code_has_them(page: Path, tables: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
     assert tables.renewed(text) == text, "python tools/make_tables.py writes them anew"
+
+
+def test_the_langchain_page_names_every_argument() -> None:
+    page = (ROOT / "docs" / "langchain.md").read_text(encoding="utf-8")
+    assert [name for name in ChatOpenRouter.model_fields if f"`{name}`" not in page] == []
 
 
 def test_every_table_is_on_a_page(tables: ModuleType) -> None:

@@ -51,6 +51,12 @@ def options() -> str:
     return table(["option", "type", "default", "meaning, range, unit", "on the wire"], rows)
 
 
+def arguments(model: type[OpenRouterOptions]) -> str:
+    """Every argument of one adapter that says what it means, in short."""
+    fields = {name: field for name, field in model.model_fields.items() if field.description}
+    return table(["argument", "meaning, range, unit"], ([f"`{name}`", said(field)] for name, field in fields.items()))
+
+
 def place(name: str) -> str:
     """Where an option goes."""
     if name in HEADER_OPTIONS:
@@ -118,6 +124,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "provider keys": lambda: keys(ProviderPreferences),
     "max_price keys": lambda: keys(MaxPrice),
     "reasoning keys": lambda: keys(Reasoning),
+    "langchain options": lambda: arguments(ChatOpenRouter),
     "langchain arguments": lambda: own(ChatOpenRouter),
     "llamaindex arguments": lambda: own(OpenRouter),
     "langchain aliases": lambda: aliases(ChatOpenRouter),

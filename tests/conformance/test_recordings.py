@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,13 @@ def worth_repeating(each: Recording) -> bool:
 def repeated(message: Any) -> Facts:
     calls = [(call["id"], call["function"]) for call in message.get("tool_calls") or []]
     return known({"content": message.get("content"), "details": message.get("reasoning_details"), "calls": calls})
+
+
+def test_the_langchain_page_names_every_key_that_comes(answered: list[Recording], replay: Replay) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "langchain.md").read_text(encoding="utf-8")
+    way = next(way for way in WAYS if str(way).startswith("langchain"))
+    messages = [replay(way, each) for each in answered]
+    parts = [part for m in messages for part in (m.response_metadata, m.additional_kwargs, m.usage_metadata or {})]
+    given = {key for part in parts for key in part}
+    assert len(given) > 20
+    assert sorted(key for key in given if f"`{key}`" not in page) == []
