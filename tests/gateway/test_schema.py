@@ -94,6 +94,6 @@ def test_quotations(text: str, quoted: list[str]) -> None:
 
 
 def test_what_is_quoted_fills_strings_first() -> None:
-    schema = {"properties": dict.fromkeys("abcd", {"type": "string"}), "required": list("abcd")}
+    schema = {"properties": {key: {"type": "string"} for key in "abcd"}, "required": list("abcd")}
     text = "Name the ship 'Argo' after Jason and call it \"new\""
     assert instance(schema, Words(text)) == {"a": "Argo", "b": "new", "c": "Jason", "d": text}
