@@ -21,6 +21,8 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, messages_from_dict, messages_to_dict
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
@@ -147,6 +149,21 @@ async def test_in_agents(answer: str, way: str, version: str, make: Make, openro
     assert streams(openrouter_gateway) == (way not in ("invoke", "ainvoke", "values", "aupdates"))
 
 
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_agent_shows_the_thoughts_as_they_come(
+    answer: str, version: str, make: Make, openrouter_gateway: LocalGateway
+) -> None:
+    name, message = ANSWERS[answer]
+    script(openrouter_gateway, message)
+    agent = create_agent(make(model=name, output_version=version), [weather])
+    chunks = [chunk for chunk, _ in agent.stream({"messages": [QUESTION]}, stream_mode="messages")]
+    blocks = [block for chunk in chunks for block in chunk.content_blocks if block["type"] == "reasoning"]
+    pieces = [block["reasoning"] for block in blocks if block.get("reasoning")]
+    assert "".join(pieces) == (message["reasoning"] or "")
+    assert len(pieces) > 1 or len((message["reasoning"] or "").split()) < 2
+
+
 # ------------------------------------------------------------------------------------------- however it is cut up
 
 
@@ -199,6 +216,29 @@ def test_through_a_checkpointer(
     again = openrouter_gateway.requests[2].body["messages"]
     assert again[1:-2] == [replayed(message), *results(message)]
     assert again[-2:] == [{"role": "assistant", "content": "Sunny in both."}, {"role": "user", "content": "Thanks"}]
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", BY_HAND)
+@pytest.mark.parametrize("answer", ["anthropic, two thoughts", "openai, distinct indices", "gemini"])
+async def test_in_a_graph_of_ones_own(
+    answer: str, way: str, version: str, make: Make, openrouter_gateway: LocalGateway
+) -> None:
+    """A node that gives the state what came, be it a message or a sum of chunks; and the next turn."""
+    name, message = ANSWERS[answer]
+    script(openrouter_gateway, message)
+    model = make(model=name, output_version=version).bind_tools([weather])
+
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await done(BY_HAND[way](model, state["messages"]))]}
+
+    graph = StateGraph(MessagesState).add_node("model", ask).add_node("tools", ToolNode([weather]))
+    graph.add_edge(START, "model").add_conditional_edges("model", tools_condition).add_edge("tools", "model")
+    loop = graph.compile(checkpointer=InMemorySaver())
+    await loop.ainvoke({"messages": [QUESTION]}, THREAD)
+    assert second_answer(openrouter_gateway) == [replayed(message), *results(message)]
+    await loop.ainvoke({"messages": [HumanMessage("Thanks")]}, THREAD)
+    assert openrouter_gateway.requests[2].body["messages"][1:-2] == [replayed(message), *results(message)]
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
