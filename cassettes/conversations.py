@@ -34,7 +34,9 @@ FALLBACK = {
     "max_tokens": 100,
 }
 UNKNOWN = {"model": "nobody/no-such-model"}
+STORY = {"model": "google/gemini-2.5-flash"}
 HELLO, SUM, AGAIN = "Say hello in one word.", "What is 17 * 23?", "And twice that?"
+CAT = "Write a story about a cat."  # the words of LangChain's own benchmark, which replays this one
 WEATHER = "What is the weather in Paris? Use the tool."
 
 
@@ -54,8 +56,8 @@ def failure(ask: Ask, *question: Any) -> OpenRouterError:
 # --------------------------------------------------------------------------------------------------------- LangChain
 
 
-def langchain_one_turn(options: dict[str, Any]) -> Callable[[Make, Ask], Any]:
-    return lambda make, ask: ask(make(**options), [HumanMessage(HELLO)])
+def langchain_one_turn(options: dict[str, Any], question: str = HELLO) -> Callable[[Make, Ask], Any]:
+    return lambda make, ask: ask(make(**options), [HumanMessage(question)])
 
 
 def langchain_tools(make: Make, ask: Ask) -> Any:
@@ -132,6 +134,7 @@ CONVERSATIONS: dict[tuple[str, str], Callable[[Make, Ask], Any]] = {
     ("langchain", "reasoning"): langchain_reasoning,
     ("langchain", "fallback"): langchain_one_turn(FALLBACK),
     ("langchain", "error"): langchain_error,
+    ("langchain", "story"): langchain_one_turn(STORY, CAT),
     ("llamaindex", "plain"): llamaindex_one_turn(PLAIN),
     ("llamaindex", "tools"): llamaindex_tools,
     ("llamaindex", "reasoning"): llamaindex_reasoning,

@@ -13,6 +13,12 @@ from cassettes.tape import path_of, recorder
 from openrouter_adapters.gateway import LocalGateway
 
 CALL = {"id": "call_local", "name": "weather", "arguments": {"city": "Paris"}}
+TALE = (
+    "There was a cat who lived on the roof of a library. Every night it walked along the gutter, looked into each "
+    "window and counted the lamps that were still lit. When only one was left, it sat down before it and waited, for "
+    "behind it somebody was reading aloud. One night the lamp stayed dark. The cat went in through the skylight, found "
+    "the book lying open on the chair, and slept on it until morning, so that the page would not be lost."
+)
 # What the gateway's models say; they route, stream, price and refuse by themselves.
 SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "plain": [{"text": "Hello!"}],
@@ -20,6 +26,7 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "reasoning": [{"text": "391", "reasoning": "17 * 23 = 391"}, {"text": "782", "reasoning": "2 * 391 = 782"}],
     "fallback": [{"text": "Hello!"}],
     "error": [],
+    "story": [{"text": TALE}],
 }
 
 

@@ -114,6 +114,12 @@ def test_json_mode(client: Client) -> None:
     assert json.loads(content) == {"answer": "You said: Hi"}
 
 
+def test_json_mode_has_the_keys_that_were_asked_for(client: Client) -> None:
+    wanted = "A joke as JSON with 'setup' and \"punchline\" keys"
+    made = json.loads(client.message(wanted, response_format={"type": "json_object"})["content"])
+    assert [*made] == ["setup", "punchline"] and all("joke" in value for value in made.values())
+
+
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 def test_the_output_limit_is_kept(limit: str, client: Client) -> None:
     body = client.chat("one two three four five", model="anthropic/claude-haiku-4.5", **{limit: 4}).body

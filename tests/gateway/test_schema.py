@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from openrouter_adapters.gateway.schema import Words, instance
+from openrouter_adapters.gateway.schema import Words, instance, quotations
 
 
 class Colour(Enum):
@@ -77,3 +77,23 @@ def test_words_of_the_text_are_used() -> None:
 )
 def test_odd_schemas(schema: dict[str, object], value: object) -> None:
     assert instance(schema, Words("")) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("Create a customer named '你好啊集团' (Hello Group)", ["你好啊集团"]),
+        ("What's the dogs' bowl, and the cats' bowl? Isn't it 'so'?", ["so"]),
+        ("„Hallo“ and «Salut» and “Hi there”", ["Hallo", "Salut", "Hi there"]),
+        ('It says: {"city": "Paris", "people": 2}', ["Paris"]),
+        ("Nothing at all", []),
+    ],
+)
+def test_quotations(text: str, quoted: list[str]) -> None:
+    assert quotations(text) == quoted
+
+
+def test_what_is_quoted_fills_strings_first() -> None:
+    schema = {"properties": {key: {"type": "string"} for key in "abcd"}, "required": list("abcd")}
+    text = "Name the ship 'Argo' after Jason and call it \"new\""
+    assert instance(schema, Words(text)) == {"a": "Argo", "b": "new", "c": "Jason", "d": text}

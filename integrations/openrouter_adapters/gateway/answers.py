@@ -81,7 +81,7 @@ def chat(state: State, exchange: Exchange) -> Wire | Problem:
     if isinstance(found, Problem):
         return found
     reply = _reply(state, exchange, found)
-    envelope = _envelope(reply, body, found, exchange)
+    envelope = _envelope(reply, body, found, exchange, state.prompt_cache.counts(found.model.id, body))
     exchange.model, exchange.provider = envelope.model, envelope.provider
     state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=bool(body.get("stream")))
     return _chat_wire(reply, envelope, bool(body.get("stream")), state.slow.get(found.provider.slug, 0.0))
@@ -124,7 +124,7 @@ def _reply(state: State, exchange: Exchange, found: Route) -> Reply:
     return reply.limited(limit, [stop] if isinstance(stop, str) else stop).completed(family)
 
 
-def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange) -> Envelope:
+def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached: tuple[int, int]) -> Envelope:
     wants_metadata = "enabled" in (
         exchange.headers.get("x-openrouter-metadata"),
         exchange.headers.get("x-openrouter-experimental-metadata"),
@@ -134,7 +134,7 @@ def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange) -> Env
         created=int(time.time()),
         model=reply.model or found.answers_as,
         provider=reply.provider or found.provider.name,
-        usage=usage.of_chat(body, reply, found.endpoint),
+        usage=usage.of_chat(body, reply, found.endpoint, cached),
         metadata=found.metadata() if wants_metadata else None,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .reply import Body, Reply
-from .schema import Words, instance
+from .schema import Words, instance, quotations
 
 __all__ = ["respond"]
 
@@ -17,6 +17,7 @@ PIXEL = (
 _CITED = {"url": "https://example.com", "title": "Example Domain", "start_index": 0, "end_index": 0}
 _CITATION = {"type": "url_citation", "url_citation": _CITED}
 _SOUND = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
+_KEYS = re.compile(r"\b(keys?|fields?|propert(y|ies))\b", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[^\W_]{4,}")
 
 
@@ -70,8 +71,14 @@ def _text(body: Body, asked: str) -> str:
             schema = format_["json_schema"].get("schema") or {}
             return json.dumps(instance(schema, Words(" ".join(results) or asked)), ensure_ascii=False)
         case "json_object":
-            return json.dumps({"answer": said}, ensure_ascii=False)
+            return json.dumps(dict.fromkeys(_keys(asked), said), ensure_ascii=False)
     return said
+
+
+def _keys(asked: str) -> list[str]:
+    """The keys of the object that the user asks for: the quoted words, where keys are spoken of."""
+    words = [word for word in quotations(asked) if word.isidentifier()]
+    return words if words and _KEYS.search(asked) else ["answer"]
 
 
 def _results(body: Body) -> list[str]:

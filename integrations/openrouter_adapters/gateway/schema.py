@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Words", "instance"]
+__all__ = ["Words", "instance", "quotations"]
 
 Schema: TypeAlias = Mapping[str, Any]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+# The first kind is a key of JSON, and no quotation. An apostrophe in a word (what's) or after one opens none either.
+_QUOTED = re.compile(
+    r"""\"[^"\n]+\"\s*:|\"([^"\n]+)\"|(?<!\w)'([^'\n]+)'(?!\w)|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|「([^」]+)」"""
+)
 _NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[A-Z]\w+(?:\s[A-Z]\w+)*")
 _FORMATS = {
     "date": "2026-01-31",
@@ -24,21 +28,30 @@ _DEEP = 8
 
 
 class Words:
-    """What a text offers to fill a schema with: its numbers in order, its names, itself."""
+    """What a text offers to fill a schema with: its numbers in order, its quotations, its names, itself."""
 
     def __init__(self, text: str) -> None:
         """Look through a text."""
         self.text = text
         self.numbers = [float(number) for number in _NUMBER.findall(text)]
-        self.names = _NAME.findall(text)
+        self.quotations = quotations(text)
+        self.names = _NAME.findall(_QUOTED.sub(" ", text))
 
     def number(self) -> float:
         """The next number that the text holds."""
         return self.numbers.pop(0) if self.numbers else 0.0
 
     def string(self) -> str:
-        """The next name that the text holds, else the whole text."""
-        return self.names.pop(0) if self.names else self.text
+        """The next quotation that the text holds, else the next name, else the whole text."""
+        for words in (self.quotations, self.names):
+            if words:
+                return words.pop(0)
+        return self.text
+
+
+def quotations(text: str) -> list[str]:
+    """What a text has between quotation marks, in order."""
+    return [quoted for groups in _QUOTED.findall(text) if (quoted := "".join(groups))]
 
 
 def instance(schema: Schema, words: Words) -> Any:

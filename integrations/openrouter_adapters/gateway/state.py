@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from .echo import last_user_text
 from .faults import Fault
 from .market import Model, Provider
+from .prompt_cache import PromptCache
 from .reply import Body, Reply, Respond
 from .routing import Market
 
@@ -125,6 +126,7 @@ class State:
     slow: dict[str, float] = field(default_factory=dict)
     log: list[Exchange] = field(default_factory=list)
     generations: dict[str, Body] = field(default_factory=dict)
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
 
     def market(self) -> Market:
         """The state of things that routing looks at."""

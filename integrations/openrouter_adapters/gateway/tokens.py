@@ -34,15 +34,24 @@ def groups(text: str, size: int) -> list[str]:
 def of_request(body: dict[str, Any]) -> int:
     """How many tokens a chat request has."""
     tools = count(str(body["tools"])) if body.get("tools") else 0
-    return tools + sum(_of_message(message) for message in body["messages"])
+    return tools + sum(of_message(message) for message in body["messages"])
 
 
-def _of_message(message: dict[str, Any]) -> int:
+def of_message(message: dict[str, Any]) -> int:
+    """How many tokens a message has."""
     calls = sum(count(str(call.get("function"))) for call in message.get("tool_calls") or ())
-    return _PER_MESSAGE + calls + _of_content(message.get("content"))
+    return _PER_MESSAGE + calls + of_content(message.get("content"))
 
 
-def _of_content(content: Any) -> int:
+def of_content(content: Any) -> int:
+    """How many tokens a message's content has, whichever form it has."""
     if not isinstance(content, list):
         return count(str(content)) if content else 0
     return sum(count(str(part.get("text"))) if "text" in part else _PER_ATTACHMENT for part in content)
+
+
+def of_attachments(body: dict[str, Any], kind: str) -> int:
+    """How many tokens a chat request's attachments of one kind have."""
+    contents = [message.get("content") for message in body["messages"]]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return sum(_PER_ATTACHMENT for part in parts if isinstance(part, dict) and part.get("type") == kind)

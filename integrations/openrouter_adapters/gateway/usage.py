@@ -13,18 +13,35 @@ __all__ = ["of_chat"]
 _MONEY = ("cost", "cost_details")
 
 
-def of_chat(body: Body, reply: Reply, endpoint: Endpoint) -> Body:
-    """The ``usage`` of a chat answer; what the reply's author gave wins over what was computed."""
+def of_chat(body: Body, reply: Reply, endpoint: Endpoint, cached: tuple[int, int] = (0, 0)) -> Body:
+    """The ``usage`` of a chat answer; what the reply's author gave wins over what was computed.
+
+    Args:
+        body: the request.
+        reply: the answer.
+        endpoint: who answers, at which price.
+        cached: how many of the prompt's tokens are read from the cache, and how many are written to it.
+    """
     prompt, completion, thought = tokens.of_request(body), _completion_tokens(reply), _thinking_tokens(body, reply)
+    read, written = cached
     usage: Body = {
         "prompt_tokens": prompt,
         "completion_tokens": completion + thought,
         "total_tokens": prompt + completion + thought,
         "cost": None,
         "is_byok": False,
-        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": read,
+            "cache_write_tokens": written,
+            "audio_tokens": tokens.of_attachments(body, "input_audio"),
+            "video_tokens": tokens.of_attachments(body, "video_url"),
+        },
         "cost_details": {},
-        "completion_tokens_details": {"reasoning_tokens": thought, "image_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": thought,
+            "image_tokens": 0,
+            "audio_tokens": _spoken_tokens(reply),
+        },
     }
     usage = merged(usage, {key: value for key, value in (reply.usage or {}).items() if key not in _MONEY})
     usage["total_tokens"] = (usage["prompt_tokens"] or 0) + (usage["completion_tokens"] or 0)
@@ -35,7 +52,11 @@ def of_chat(body: Body, reply: Reply, endpoint: Endpoint) -> Body:
 
 def _completion_tokens(reply: Reply) -> int:
     calls = sum(tokens.count(arguments_text(call)) for call in reply.tool_calls)
-    return tokens.count(reply.text) + tokens.count(reply.refusal) + calls
+    return tokens.count(reply.text) + tokens.count(reply.refusal) + calls + _spoken_tokens(reply)
+
+
+def _spoken_tokens(reply: Reply) -> int:
+    return tokens.count((reply.audio or {}).get("transcript"))
 
 
 def _thinking_tokens(body: Body, reply: Reply) -> int:
