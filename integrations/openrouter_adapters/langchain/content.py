@@ -77,7 +77,7 @@ def _reasoning(extra: Mapping[str, Any]) -> Iterator[Named]:
     """The readable text; the opaque items, which go back with the next turn, ride along in ``extras``."""
     text, details = text_of(extra.get("reasoning_content")), extra.get("reasoning_details")
     if text or details:
-        extras = {"extras": {"reasoning_details": details}} if details is not None else {}
+        extras = {"extras": {"reasoning_details": details}} if details else {}
         yield REASONING, {"type": "reasoning", "reasoning": text or "", **extras}
 
 
