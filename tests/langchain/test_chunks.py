@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.load import dumpd, load
-from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk, message_chunk_to_message
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ToolCallChunk,
+    message_chunk_to_message,
+    messages_from_dict,
+    messages_to_dict,
+)
 from langchain_core.outputs import ChatGenerationChunk
 from langgraph.graph.message import add_messages
 
@@ -139,6 +147,44 @@ def test_serialized_under_the_name_of_core() -> None:
     loaded = load(dumpd(message), allowed_objects="messages")
     assert type(loaded) is AIMessageChunk
     assert vars(loaded) == vars(message)
+
+
+def test_a_sum_that_an_empty_chunk_of_core_begins() -> None:
+    total: Any = AIMessageChunk("", id="run")
+    for part in (direct_chunk("", {}, [call(CUT)]), last()):
+        total += part.message
+    assert type(total) is AnswerChunk
+    assert (total.id, total.invalid_tool_calls[0]["args"]) == ("run", CUT)
+    listed = AnswerChunk(content=[{"type": "text", "text": "a", "index": "lc_txt_0"}])
+    assert (AIMessageChunk("") + listed).content == listed.content
+    assert (AIMessageChunk("b") + listed).content == ["b", *listed.content]
+    with pytest.raises(TypeError):
+        sum([listed])  # type: ignore[list-item]
+
+
+STORED = [
+    lambda message: messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))[0],
+    lambda message: load(dumpd(message), allowed_objects="messages"),
+    lambda message: AIMessageChunk(**message.model_dump()),
+    lambda message: AnswerChunk.model_validate_json(message.model_dump_json()),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The function `load` is in beta")
+@pytest.mark.parametrize("stored", STORED)
+def test_a_stored_sum_stays_cut_off(stored: Any) -> None:
+    message: Any = (cut_off() + direct_chunk("", {}, [call("{}", "g", "d", 1)])).message
+    same = stored(message)
+    assert same.tool_calls == message.tool_calls
+    assert same.invalid_tool_calls == message.invalid_tool_calls
+    assert [broken["args"] for broken in same.invalid_tool_calls] == [CUT]
+    assert same.content == message.content
+
+
+def test_a_running_sum_is_stored_with_its_pieces() -> None:
+    running: Any = direct_chunk("", {}, [call("{")]).message
+    [same] = messages_from_dict(messages_to_dict([running]))
+    assert vars(same) == vars(running)
 
 
 def test_v1_content_ends_with_whole_calls() -> None:

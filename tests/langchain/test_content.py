@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
+from hypothesis import given
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.langchain.answers import answer
 from openrouter_adapters.langchain.content import annotation
+
+from .test_answers import ASKED, recorded_streams, streamed, wire_chunks
 
 Make = Callable[..., ChatOpenRouter]
 METADATA = {"model_provider": "openrouter"}
@@ -77,8 +80,7 @@ WAYS = [invoke, stream, ainvoke, astream]
 def test_every_kind(make: Make, openrouter_gateway: LocalGateway, ask: Any, version: str | None) -> None:
     openrouter_gateway.reply("Let me look.", **RICH)
     message = ask(make(output_version=version))
-    order = [block["type"] for block in EXPECTED]
-    assert sorted(blocks_of(message), key=lambda block: order.index(block["type"])) == EXPECTED
+    assert blocks_of(message) == EXPECTED
     assert isinstance(message.content, list if version else str)
     assert message.text == "Let me look."
     assert message.tool_calls[0]["args"] == {"x": 1}
@@ -177,9 +179,33 @@ def test_odd_values_do_no_harm() -> None:
     assert blocks[-1] == {"type": "text", "text": "a"}
 
 
-@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
-def test_events_of_the_third_version(make: Make, openrouter_gateway: LocalGateway) -> None:
-    openrouter_gateway.reply("Let me look.", reasoning="hm", tool_calls=[("f", {"x": 1})])
-    arriving: Any = make().stream_events("hi", version="v3")
-    assert_valid_event_stream(list(arriving))
-    assert arriving.output.tool_calls[0]["args"] == {"x": 1}
+def test_calls_stand_in_the_order_they_came(make: Make, openrouter_gateway: LocalGateway) -> None:
+    for ask in WAYS:
+        openrouter_gateway.reply(None, tool_calls=[("f", '{"x": '), ("g", {"x": 1})])
+        assert [block["name"] for block in ask(make()).content_blocks] == ["f", "g"]
+
+
+def as_core_stores(message: Any) -> Any:
+    """As core does it for ``output_version="v1"``, with each chunk of a stream and with a whole answer."""
+    metadata = {**message.response_metadata, "output_version": "v1"}
+    return message.model_copy(update={"content": message.content_blocks, "response_metadata": metadata})
+
+
+@given(wire_chunks)
+def test_any_sum_of_v1_chunks_is_the_whole(chunks: list[dict[str, Any]]) -> None:
+    made, reply = streamed(chunks)
+    parts = [as_core_stores(part.message) for part in made]
+    whole = as_core_stores(answer(reply, ASKED))
+    pairwise: Any = AIMessageChunk("")
+    for part in parts:
+        pairwise += part
+    sums = [parts[0] + parts[1:], pairwise] if len(parts) > 1 else [pairwise]  # a chunk alone was never summed
+    for total in sums:
+        assert vars(message_chunk_to_message(total)) == vars(whole)
+
+
+def test_every_recorded_stream_in_v1(captures: list[dict[str, Any]]) -> None:
+    for _, chunks in recorded_streams(captures):
+        made, reply = streamed(chunks)
+        first, *rest = [as_core_stores(part.message) for part in made]
+        assert vars(message_chunk_to_message(first + rest)) == vars(as_core_stores(answer(reply, ASKED)))

@@ -24,6 +24,7 @@ from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
 from openrouter_adapters.langchain.conventions import approximate_tokens, combined, digest, of_cache, profile
+from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
 
@@ -172,6 +173,52 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
         if run_manager:
             await run_manager.on_llm_new_token("", chunk=last)
         yield last
+
+    # ---- events: looked up by core, for `stream_events(version="v3")` and for graphs that stream so
+
+    def _stream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        *,
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Event]:
+        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
+        with self._client.stream(request) as stream:
+            events = AnswerEvents(stream.reply, message_id(run_manager))
+            for delta in stream:
+                if heard:
+                    heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
+                yield from events.added(delta)
+        reply = stream.reply()
+        if heard:
+            heard.on_llm_new_token("", chunk=last_chunk(reply, stream.builder.missing_call_ids(), request.asked))
+        yield from events.end(reply, request.asked)
+
+    async def _astream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        *,
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Event]:
+        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
+        async with self._client.astream(request) as stream:
+            events = AnswerEvents(stream.reply, message_id(run_manager))
+            async for delta in stream:
+                if heard:
+                    await heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
+                for event in events.added(delta):
+                    yield event
+        reply = stream.reply()
+        if heard:
+            await heard.on_llm_new_token("", chunk=last_chunk(reply, stream.builder.missing_call_ids(), request.asked))
+        for event in events.end(reply, request.asked):
+            yield event
 
     # ---- tools
 

@@ -20,16 +20,25 @@ from langchain_core.messages.content import ContentBlock
 from openrouter_adapters.core.tool_calls import parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
 from openrouter_adapters.langchain.chunks import PROVIDER
+from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 
 Block = dict[str, Any]
 Named = tuple[str, Block]  # a block and its place: the index that its pieces share
+
+# The places of the blocks of which an answer has one, and the beginning of those of its calls.
+REASONING, TEXT, REFUSAL, AUDIO, CALL = "rs_0", "txt_0", "rf_0", "au_0", "tc_"
 
 _DATA_URL = re.compile(r"data:(?P<mime>[^;,]+)[^,]*;base64,(?P<data>.*)", re.DOTALL)
 
 
 def content_blocks(message: AIMessage) -> list[ContentBlock]:
     """The standard blocks of a whole answer: reasoning, text with citations, refusal, images, audio, tool calls."""
-    return cast("list[ContentBlock]", [block for _, block in [*_said(message), *_calls(message)]])
+    return cast("list[ContentBlock]", [block for _, block in named_blocks(message)])
+
+
+def named_blocks(message: AIMessage) -> list[Named]:
+    """The blocks of a whole answer with their places."""
+    return [*_said(message), *_calls(message)]
 
 
 def chunk_blocks(message: AIMessageChunk) -> list[ContentBlock]:
@@ -54,7 +63,7 @@ def _said(message: AIMessage) -> Iterator[Named]:
     if isinstance(content, list):
         yield from [("", block) for block in blocks]
     elif content or annotations:
-        yield "txt_0", {"type": "text", "text": content, **({"annotations": annotations} if annotations else {})}
+        yield TEXT, {"type": "text", "text": content, **({"annotations": annotations} if annotations else {})}
     derived = [*_refusal(extra), *_images(extra), *_audio(extra)]
     yield from [named for named in derived if named[1]["type"] not in present]
 
@@ -68,8 +77,8 @@ def _reasoning(extra: Mapping[str, Any]) -> Iterator[Named]:
     """The readable text; the opaque items, which go back with the next turn, ride along in ``extras``."""
     text, details = text_of(extra.get("reasoning_content")), extra.get("reasoning_details")
     if text or details:
-        extras = {"extras": {"reasoning_details": details}} if details is not None else {}
-        yield "rs_0", {"type": "reasoning", "reasoning": text or "", **extras}
+        extras = {"extras": {"reasoning_details": details}} if details else {}
+        yield REASONING, {"type": "reasoning", "reasoning": text or "", **extras}
 
 
 def _server_tools(extra: Mapping[str, Any]) -> Iterator[Named]:
@@ -114,7 +123,7 @@ _CITATION = {"url", "title", "content", "start_index", "end_index"}
 
 def _refusal(extra: Mapping[str, Any]) -> Iterator[Named]:
     if refusal := text_of(extra.get("refusal")):
-        yield "rf_0", {"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}}
+        yield REFUSAL, {"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}}
 
 
 def _images(extra: Mapping[str, Any]) -> Iterator[Named]:
@@ -135,22 +144,26 @@ def _audio(extra: Mapping[str, Any]) -> Iterator[Named]:
     rest = {key: value for key, value in audio.items() if key not in ("id", "data")}
     if audio:
         fields = known(id=text_of(audio.get("id")), base64=text_of(audio.get("data")), extras=rest or None)
-        yield "au_0", {"type": "audio", **fields}
+        yield AUDIO, {"type": "audio", **fields}
 
 
 def _calls(message: AIMessage) -> Iterator[Named]:
-    """Finished calls that list content does not have already."""
+    """Finished calls that list content does not have already, in the order they came."""
     listed = message.content if isinstance(message.content, list) else []
     there = {block.get("id") for block in listed if isinstance(block, dict) and block.get("type") == "tool_call"}
-    for place, call in enumerate([*message.tool_calls, *message.invalid_tool_calls]):
+    calls: list[Any] = [*message.tool_calls, *message.invalid_tool_calls]
+    came = list(dict_of(message.additional_kwargs.get(ARGUMENT_TEXTS)))
+    if message.invalid_tool_calls and came:
+        calls.sort(key=lambda call: came.index(call["id"]) if call["id"] in came else len(came))
+    for place, call in enumerate(calls):
         if not call.get("id") or call["id"] not in there:
-            yield f"tc_{place}", {**call, "type": call.get("type") or "tool_call"}
+            yield f"{CALL}{place}", {**call, "type": call.get("type") or "tool_call"}
 
 
 def _call_pieces(message: AIMessageChunk) -> Iterator[Named]:
     for piece in message.tool_call_chunks:
         fields = {key: piece.get(key) for key in ("id", "name", "args")}
-        yield f"tc_{piece.get('index') or 0}", {"type": "tool_call_chunk", **fields}
+        yield f"{CALL}{piece.get('index') or 0}", {"type": "tool_call_chunk", **fields}
 
 
 def register() -> None:
