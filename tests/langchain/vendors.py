@@ -100,6 +100,10 @@ ANSWERS: dict[str, tuple[str, Message]] = {
             _call("tool_2", _KOELN, 1),
         ),
     ),
+    "gemini, secret without an id": (
+        GEMINI,
+        _answer([_text("I shall look.", **_GEMINI), _secret("CiQB0e2K==", 0, **_GEMINI)], _call("tool_1", _PARIS)),
+    ),
     "unknown things": (
         "x-ai/grok-4",
         _answer(
