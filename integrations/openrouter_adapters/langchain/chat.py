@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
@@ -38,7 +39,7 @@ def _specialized(error: Any) -> Any:
     return specialized(error)
 
 
-class ChatOpenRouter(OpenRouterModel, BaseChatModel):
+class ChatOpenRouter(OpenRouterModel, OpenRouterOptions, BaseChatModel):
     """A chat model behind OpenRouter, with every option of its wire.
 
     All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
@@ -95,7 +96,7 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
-        options = {self.option_aliases.get(name, name): value for name, value in call.items() if name != "stream"}
+        options = {name: value for name, value in self.own_names(call).items() if name != "stream"}
         if not options.get("tools", True):
             del options["tools"]
         if stop is not None:
