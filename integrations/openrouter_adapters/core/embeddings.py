@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from openrouter_adapters.core.answer import Answer, Unreadable
+from openrouter_adapters.core.arguments import check_positive
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
@@ -72,8 +73,7 @@ def embedding_requests(
         ValueError: no model, a chunk_size below 1, or a known option of a wrong type.
     """
     given = wire_inputs(inputs)
-    if chunk_size < 1:
-        raise ValueError(f"chunk_size={chunk_size} must be greater than 0")
+    check_positive("chunk_size", chunk_size)
     instance = _of_kind(options.set_options(), kind)
     common = layered(instance, _of_kind(checked_call(call, EmbeddingOptions), kind), {}, EMBEDDINGS)
     if not common.body.get("model"):
@@ -220,14 +220,16 @@ def embed(client: Client, requests: Sequence[Request]) -> Embedded:
     return _joined(answers)
 
 
-async def aembed(client: Client, requests: Sequence[Request], limit: int) -> Embedded:
+async def aembed(client: Client, requests: Sequence[Request], max_concurrency: int) -> Embedded:
     """Send the requests, so many at once.
 
     When one fails, no more are sent; those under way are waited for, since they are paid.
 
     Raises:
         OpenRouterError: as `embed`.
+        ValueError: max_concurrency below 1.
     """
+    check_positive("max_concurrency", max_concurrency)
     answers: list[Answer[list[Vector]] | None] = [None] * len(requests)
     failures: list[Exception] = []
     waiting = iter(enumerate(requests))
@@ -242,7 +244,7 @@ async def aembed(client: Client, requests: Sequence[Request], limit: int) -> Emb
                 failures.append(error)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(limit, len(requests))):
+        for _ in range(min(max_concurrency, len(requests))):
             group.create_task(work())
     if failures:
         _tell(failures[0], requests, answers, failures)

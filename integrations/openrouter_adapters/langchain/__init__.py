@@ -3,12 +3,14 @@
 try:
     from openrouter_adapters.langchain import content
     from openrouter_adapters.langchain.chat import ChatOpenRouter
+    from openrouter_adapters.langchain.embeddings import OpenRouterEmbeddings
+    from openrouter_adapters.langchain.rerank import OpenRouterRerank
 except ModuleNotFoundError as error:
     if error.name != "langchain_core":
         raise
     said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
     raise ImportError(said) from error
 
-__all__ = ["ChatOpenRouter"]
+__all__ = ["ChatOpenRouter", "OpenRouterEmbeddings", "OpenRouterRerank"]
 
 content.register()

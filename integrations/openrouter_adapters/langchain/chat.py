@@ -12,16 +12,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
 from typing_extensions import override
 
-from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
 from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
 
 # Not to be shown in traces: secrets, and objects that are none of their business.
@@ -32,14 +31,7 @@ def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _UNSHOWN}
 
 
-def _specialized(error: Any) -> Any:
-    """LangChain's class of an error; the classes load openai, so only once something went wrong."""
-    from openrouter_adapters.langchain.errors import specialized
-
-    return specialized(error)
-
-
-class ChatOpenRouter(OpenRouterModel, OpenRouterOptions, BaseChatModel):
+class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
     """A chat model behind OpenRouter, with every option of its wire.
 
     All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
@@ -73,19 +65,9 @@ class ChatOpenRouter(OpenRouterModel, OpenRouterOptions, BaseChatModel):
         0.000042
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {
-        "openrouter_provider": "provider",
-        "openrouter_api_key": "api_key",
-        "openrouter_api_base": "base_url",
-        "request_timeout": "timeout",
-        "model_name": "model",
-        "model_kwargs": "extra_body",
-        "stop_sequences": "stop",
-    }
+    option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
     streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
-
-    _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
 
     @field_validator("stop")
     @classmethod
