@@ -160,6 +160,20 @@ def check_positive(name: str, value: Any) -> None:
         raise ValueError(f"{name}={value!r} must be a whole number greater than 0")
 
 
+def check_text(name: str, text: str) -> None:
+    """Refuse text that no JSON can carry: what is read out of a PDF may have half a character in it.
+
+    Raises:
+        ValueError: it has one.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        mended = ".encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        said = f"{name} has half a character at {error.start} ({text[error.start]!r}): mend it with text{mended}"
+        raise ValueError(said) from None
+
+
 def check_effort(options: Mapping[str, Any]) -> None:
     """Refuse two different efforts.
 

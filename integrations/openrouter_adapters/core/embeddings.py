@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from openrouter_adapters.core.answer import Answer, Unreadable
-from openrouter_adapters.core.arguments import check_positive
+from openrouter_adapters.core.arguments import check_positive, check_text
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
@@ -70,7 +70,7 @@ def embedding_requests(
 
     Raises:
         TypeError: the inputs are no list, or one of them is nothing that can be embedded.
-        ValueError: no model, a chunk_size below 1, or a known option of a wrong type.
+        ValueError: no model, a chunk_size below 1, half a character, or a known option of a wrong type.
     """
     given = wire_inputs(inputs)
     check_positive("chunk_size", chunk_size)
@@ -96,12 +96,15 @@ def wire_inputs(inputs: Sequence[Input]) -> list[Any]:
 
     Raises:
         TypeError: the inputs are no list, or one of them is nothing that can be embedded.
+        ValueError: half a character.
     """
     if isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Sequence):
         raise TypeError(f"what to embed must be a list with one item for each vector, not {inputs!r:.80}")
     for at, item in enumerate(inputs):
         if not isinstance(item, str) and not isinstance(item, Mapping) and not _is_tokens(item):
             raise TypeError(f"item {at} to embed must be text, parts or token numbers, not {item!r:.80}")
+        if isinstance(item, str):
+            check_text(f"item {at} to embed", item)
     if any(isinstance(item, Mapping) for item in inputs):
         return [_with_parts(at, item) for at, item in enumerate(inputs)]
     return [item if isinstance(item, str) else list(item) for item in inputs]

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openrouter_adapters.core.answer import Answer, Unreadable
+from openrouter_adapters.core.arguments import check_text
 from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import RERANK, Request, checked_call, layered
 from openrouter_adapters.core.wire import dict_of
@@ -60,19 +61,27 @@ def rerank_request(options: RerankOptions, call: Mapping[str, Any], query: str, 
 
     Raises:
         TypeError: query or documents are none.
-        ValueError: no document, no model, or a known option of a wrong type.
+        ValueError: no document, no model, half a character, or a known option of a wrong type.
     """
     if not isinstance(query, str):
         raise TypeError(f"query must be text, not {query!r:.80}")
-    if not all(isinstance(document, str | Mapping) for document in documents):
-        raise TypeError("each of the documents must be text, or an object with text or image")
     if not documents:
         raise ValueError("documents is empty: give at least one document")
+    check_text("query", query)
+    for at, document in enumerate(documents):
+        _check_document(at, document)
     content = {"query": query, "documents": list(documents)}
     request = layered(options.set_options(), checked_call(call, RerankOptions), content, RERANK)
     if not request.body.get("model"):
         raise ValueError("model is missing: reranking has no default model, give model='author/name'")
     return request
+
+
+def _check_document(at: int, document: Any) -> None:
+    text = (document.get("text") or "") if isinstance(document, Mapping) else document
+    if not isinstance(text, str):
+        raise TypeError(f"document {at} must be text, or an object with text or image, not {document!r:.80}")
+    check_text(f"document {at}", text)
 
 
 def read_ranks(body: Mapping[str, Any], count: int, top_n: int | None = None) -> list[Rank]:
