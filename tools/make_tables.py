@@ -31,7 +31,7 @@ from openrouter_adapters.core.options import (
     RerankOptions,
 )
 from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS
-from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
 from openrouter_adapters.llamaindex import OpenRouter
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -95,7 +95,7 @@ def written_types(typed: type) -> dict[str, str]:
 
 
 def own(model: type[EndpointOptions]) -> str:
-    """The arguments that only one of the two adapters has."""
+    """The arguments that only one of the adapters' classes has."""
     inherited = {name for base in model.__bases__ for name in getattr(base, "model_fields", ())}
     fields = {name: field for name, field in model.model_fields.items() if name not in {*inherited, *OPTION_NAMES}}
     overridden = {name: model.model_fields[name] for name in model.__annotations__ if name in model.model_fields}
@@ -144,6 +144,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "embedding options": lambda: added(EmbeddingOptions),
     "rerank options": lambda: added(RerankOptions),
     "langchain arguments": lambda: own(ChatOpenRouter),
+    "langchain embeddings arguments": lambda: own(OpenRouterEmbeddings),
+    "langchain rerank arguments": lambda: own(OpenRouterRerank),
     "llamaindex arguments": lambda: own(OpenRouter),
     "langchain aliases": lambda: aliases(ChatOpenRouter),
     "llamaindex aliases": lambda: aliases(OpenRouter),
