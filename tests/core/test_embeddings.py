@@ -218,6 +218,10 @@ def test_base64_is_read_whether_asked_for_or_not() -> None:
     assert read_vectors(data(packed(0.5, -2.0), [1.5, 0]), 2) == [[0.5, -2.0], [1.5, 0.0]]
 
 
+def test_large_numbers_are_numbers() -> None:
+    assert read_vector([1e308, 1e308]) == [1e308, 1e308]
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -368,3 +368,21 @@ def test_closed_embeddings_open_anew(embeddings: OpenRouterEmbeddings) -> None:
     with embeddings:
         first = embeddings.embed_query("a")
     assert embeddings.embed_query("a") == first
+
+
+def test_the_recordings_come_through_whole(
+    embeddings: OpenRouterEmbeddings, openrouter_gateway: LocalGateway, captures: list[dict[str, Any]]
+) -> None:
+    exchanges = [one for capture in captures for one in capture["interactions"]]
+    recorded = [one for one in exchanges if one["request"]["path"].endswith("/embeddings")]
+    assert len(recorded) == 3
+    for exchange in recorded:
+        asked, answer = exchange["request"]["body"], exchange["response"]["body"]
+        texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+        openrouter_gateway.reply(path="/embeddings", body=answer, times=2)
+        made = embeddings.embed(texts, input_type=asked.get("input_type"))
+        assert openrouter_gateway.requests[-1].body == {**asked, "input": texts, "encoding_format": "float"}
+        assert made.vectors == [item["embedding"] for item in answer["data"]]
+        assert (made.id, made.model, made.provider) == (answer["id"], answer["model"], answer["provider"])
+        assert made.cost == Decimal(str(answer["usage"]["cost"]))
+        assert embeddings.embed_documents(texts) == made.vectors

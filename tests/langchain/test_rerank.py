@@ -266,3 +266,18 @@ def test_mistakes_in_the_constructor_are_named(make_reranker: Make) -> None:
         make_reranker(topn=3)
     with pytest.raises(ValueError, match=r"OpenRouterRerank: top_n=0 .*greater than 0"):
         make_reranker(top_n=0)
+
+
+def test_the_recording_comes_through_whole(
+    reranker: OpenRouterRerank, openrouter_gateway: LocalGateway, captures: list[dict[str, Any]]
+) -> None:
+    exchanges = [one for capture in captures for one in capture["interactions"]]
+    (exchange,) = [one for one in exchanges if one["request"]["path"].endswith("/rerank")]
+    asked, answer = exchange["request"]["body"], exchange["response"]["body"]
+    openrouter_gateway.reply(path="/rerank", body=answer)
+    made = reranker.compress_documents(
+        [Document(text) for text in asked["documents"]], asked["query"], top_n=asked["top_n"]
+    )
+    assert openrouter_gateway.requests[-1].body == asked
+    scores = [(result["document"]["text"], result["relevance_score"]) for result in answer["results"]]
+    assert [(document.page_content, document.metadata["relevance_score"]) for document in made] == scores

@@ -182,15 +182,19 @@ def read_vector(value: Any, place: int = 0) -> Vector:
         vector = _unpacked(value) if isinstance(value, str) else _numbers(value)
     except (ValueError, OverflowError) as error:
         raise Unreadable(f"vector {place} cannot be read: {error}") from None
-    if not vector or not all(map(math.isfinite, vector)):
-        raise Unreadable(f"vector {place} {'has a number that is none' if vector else 'is empty'}")
+    if not vector:
+        raise Unreadable(f"vector {place} is empty")
+    # A sum is quick to make; it may be infinite though no number is.
+    if not math.isfinite(sum(vector)) and not all(map(math.isfinite, vector)):
+        raise Unreadable(f"vector {place} has a number that is none")
     return vector
 
 
 def _numbers(value: Any) -> Vector:
-    if not isinstance(value, list) or not {*map(type, value)} <= {float, int}:
+    kinds = {*map(type, value)} if isinstance(value, list) else {None}
+    if not kinds <= {float, int}:
         raise ValueError("it is no list of numbers")
-    return list(map(float, value))
+    return list(map(float, value)) if int in kinds else value
 
 
 def _unpacked(text: str) -> Vector:

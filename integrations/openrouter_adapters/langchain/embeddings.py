@@ -55,7 +55,7 @@ class OpenRouterEmbeddings(LangChainModel, EmbeddingOptions, Embeddings):
     """
 
     chunk_size: StrictInt = Field(
-        default=96, gt=0, description="Inputs per request; 96 is what every provider takes at once."
+        default=96, gt=0, description="Inputs per request; some providers take no more than about a hundred."
     )
     max_concurrency: StrictInt = Field(default=4, gt=0, description="Requests at once, in the async methods.")
 
