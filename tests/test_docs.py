@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from openrouter_adapters.core import catalog
-from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
 from openrouter_adapters.langchain import ChatOpenRouter
@@ -79,7 +79,7 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
     for test in [made for name, made in namespace.items() if name.startswith("test_")]:
         newcomer.reset()
         test(**{name: shown[name] for name in test.__code__.co_varnames[: test.__code__.co_argcount]})
-    for model in [made for made in namespace.values() if isinstance(made, OpenRouterOptions)]:
+    for model in [made for made in namespace.values() if isinstance(made, OpenRouterModel)]:
         model.close()
 
 

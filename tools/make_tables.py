@@ -21,13 +21,17 @@ from openrouter_adapters.core.options import (
     BODY_OPTIONS,
     HEADER_OPTIONS,
     OPTION_NAMES,
+    TRANSPORT_OPTIONS,
+    EmbeddingOptions,
+    EndpointOptions,
     MaxPrice,
     OpenRouterOptions,
     ProviderPreferences,
     Reasoning,
+    RerankOptions,
 )
 from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS
-from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
 from openrouter_adapters.llamaindex import OpenRouter
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -38,16 +42,33 @@ _PLACES = {
     "api_key": "header: `Authorization`",
     "default_headers": "headers",
     "base_url": "the address",
+    "query_input_type": "body: `input_type`",
+    "document_input_type": "body: `input_type`",
 }
+# Where a run of chat's own options begins.
+_AFTER = {"models": "model", "preset": "provider", "request_metadata": "trace"}
 _NAMES = {SecretStr: "str", Any: "object", int | float: "float"}
 
 
 def options() -> str:
-    """Every option of `OpenRouterOptions`."""
-    fields = OpenRouterOptions.model_fields
-    rows = (
-        [f"`{name}`", kind(fields[name]), default(fields[name]), said(fields[name]), place(name)] for name in fields
-    )
+    """Every option of chat; its own stand among those of every endpoint, where they belong."""
+    names: list[str] = list(EndpointOptions.model_fields)
+    at = 0
+    for name in OPTION_NAMES[len(names) :]:
+        at = names.index(_AFTER[name]) + 1 if name in _AFTER else at + 1
+        names.insert(at, name)
+    return option_table(OpenRouterOptions, names)
+
+
+def added(options: type[EndpointOptions]) -> str:
+    """What an endpoint takes beside what every endpoint takes."""
+    return option_table(options, [name for name in options.model_fields if name not in EndpointOptions.model_fields])
+
+
+def option_table(options: type[EndpointOptions], names: Iterable[str]) -> str:
+    """Options with everything that is known of them."""
+    fields = options.model_fields
+    rows = ([f"`{name}`", kind(fields[name]), default(fields[name]), said(fields[name]), place(name)] for name in names)
     return table(["option", "type", "default", "meaning, range, unit", "on the wire"], rows)
 
 
@@ -61,7 +82,9 @@ def place(name: str) -> str:
     """Where an option goes."""
     if name in HEADER_OPTIONS:
         return f"header: `{HEADER_OPTIONS[name]}`"
-    return f"body: `{BODY_OPTIONS[name]}`" if name in BODY_OPTIONS else _PLACES.get(name, "not sent")
+    if name in _PLACES or name in TRANSPORT_OPTIONS:
+        return _PLACES.get(name, "not sent")
+    return f"body: `{BODY_OPTIONS.get(name, name)}`"
 
 
 def keys(typed: type) -> str:
@@ -77,8 +100,8 @@ def written_types(typed: type) -> dict[str, str]:
     return {ast.unparse(node.target): ast.unparse(node.annotation).replace("'", '"') for node in fields}
 
 
-def own(model: type[OpenRouterOptions]) -> str:
-    """The arguments that only one of the two adapters has."""
+def own(model: type[EndpointOptions]) -> str:
+    """The arguments that only one of the adapters' classes has."""
     inherited = {name for base in model.__bases__ for name in getattr(base, "model_fields", ())}
     fields = {name: field for name, field in model.model_fields.items() if name not in {*inherited, *OPTION_NAMES}}
     overridden = {name: model.model_fields[name] for name in model.__annotations__ if name in model.model_fields}
@@ -86,7 +109,7 @@ def own(model: type[OpenRouterOptions]) -> str:
     return table(["argument", "type", "default", "meaning, unit"], rows)
 
 
-def aliases(model: type[OpenRouterOptions]) -> str:
+def aliases(model: type[EndpointOptions]) -> str:
     """The other names under which one adapter takes its arguments."""
     return table(["also accepted", "means"], ([f"`{old}`", f"`{new}`"] for old, new in model.option_aliases.items()))
 
@@ -125,7 +148,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "max_price keys": lambda: keys(MaxPrice),
     "reasoning keys": lambda: keys(Reasoning),
     "langchain options": lambda: arguments(ChatOpenRouter),
+    "embedding options": lambda: added(EmbeddingOptions),
+    "rerank options": lambda: added(RerankOptions),
     "langchain arguments": lambda: own(ChatOpenRouter),
+    "langchain embeddings arguments": lambda: own(OpenRouterEmbeddings),
+    "langchain rerank arguments": lambda: own(OpenRouterRerank),
     "llamaindex arguments": lambda: own(OpenRouter),
     "langchain aliases": lambda: aliases(ChatOpenRouter),
     "llamaindex aliases": lambda: aliases(OpenRouter),

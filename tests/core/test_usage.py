@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core.usage import Cost, Usage
+from openrouter_adapters.core.usage import Cost, Usage, summed
 from openrouter_adapters.core.wire import int_of, money_of
 
 
@@ -80,3 +80,42 @@ def test_odd_numbers_are_unknown_or_read() -> None:
 @pytest.mark.parametrize("value", [True, float("nan"), float("inf"), "free", [], {}])
 def test_what_is_no_money_is_unknown(value: Any) -> None:
     assert money_of(value) is None
+
+
+def usage(**wire: Any) -> Usage:
+    made = Usage.from_wire(wire)
+    assert made is not None
+    return made
+
+
+def test_a_sum_is_of_what_is_reported_and_unknown_is_not_zero() -> None:
+    assert summed([]) is None and summed([None, None]) is None
+    one = usage(cost=0.1, prompt_tokens=3, anything="else")
+    assert summed([None, one]) is one
+    both = summed([one, usage(cost=0.2, prompt_tokens=4, completion_tokens=0), None])
+    assert both is not None
+    assert (both.prompt_tokens, both.completion_tokens, both.cached_tokens) == (7, 0, None)
+    assert (both.cost.charged, both.cost.total, both.cost.is_byok) == (Decimal("0.3"), Decimal("0.3"), None)
+    free = summed([usage(cost=0), usage(cost=0)])
+    unknown = summed([usage(prompt_tokens=1), usage(prompt_tokens=1)])
+    assert free is not None and free.cost.charged == 0
+    assert unknown is not None and unknown.cost.charged is None
+
+
+def test_a_sum_adds_the_bills_of_own_keys_only() -> None:
+    details = {"upstream_inference_cost": 0.25, "note": "x"}
+    own, other = (
+        usage(cost=0.01, is_byok=True, cost_details=details),
+        usage(cost=0.5, is_byok=False, cost_details=details),
+    )
+    both = summed([own, other])
+    assert both is not None
+    assert both.cost.total == Decimal("0.76")
+    assert both.cost.details == {"upstream_inference_cost": 0.5}
+    assert both.metadata() == {"cost": 0.51, "is_byok": True, "total_cost": 0.76, "cost_details": both.cost.details}
+
+
+@given(st.lists(st.decimals(0, 100, places=8), min_size=2, max_size=6))
+def test_a_sum_of_money_is_exact(amounts: list[Decimal]) -> None:
+    total = summed([usage(cost=str(amount)) for amount in amounts])
+    assert total is not None and total.cost.charged == sum(amounts)

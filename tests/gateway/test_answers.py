@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import time
 from math import hypot
 from typing import Any
 
@@ -344,14 +345,64 @@ def test_a_search_leaves_a_citation(client: Client) -> None:
 
 def test_embeddings_of_parts(client: Client) -> None:
     part = {"type": "text", "text": "heavy rain"}
-    assert (
-        embed(client, input=[{"content": [part]}])[0]["embedding"] == embed(client, input="heavy rain")[0]["embedding"]
-    )
+    images = [{"content": [{"type": "image_url", "image_url": {"url": url}}]} for url in ("https://a", "https://b")]
+    body = {"model": "openai/text-embedding-3-small", "input": [{"content": [part]}, *images]}
+    answer = client.post("/embeddings", body).body
+    text, *pictures = (item["embedding"] for item in answer["data"])
+    assert text == embed(client, input="heavy rain")[0]["embedding"]
+    assert pictures[0] != pictures[1]
+    details = answer["usage"]["prompt_tokens_details"]
+    assert (details["text_tokens"], details["image_tokens"], details["audio_tokens"]) == (2, 170, 0)
+    assert answer["usage"]["prompt_tokens"] == 172
+    assert "prompt_tokens_details" not in client.post("/embeddings", {**body, "input": ["heavy rain"]}).body["usage"]
     assert len(embed(client, input=[1, 2, 3])) == 1
 
 
+def test_vectors_and_ranks_can_be_scripted_by_path(gateway: LocalGateway, client: Client) -> None:
+    gateway.reply("for the chat")
+    gateway.reply(path="/embeddings", cost=0.5, provider="Mine", model="other", usage={"x": 1}, omit=["data.0.index"])
+    body = {"model": "openai/text-embedding-3-small", "input": ["a", "b"]}
+    made = client.post("/embeddings", body).body
+    assert (made["usage"]["cost"], made["usage"]["x"], made["provider"], made["model"]) == (0.5, 1, "Mine", "other")
+    assert ["index" in item for item in made["data"]] == [False, True]
+    assert client.get(f"/generation?id={made['id']}").body["data"]["total_cost"] == 0.5
+    gateway.reply(path="/rerank", body={"results": "none"}, status=202)
+    answer = client.post("/rerank", {"model": "cohere/rerank-v3.5", "query": "a", "documents": ["b"]})
+    assert (answer.status, answer.body) == (202, {"results": "none"})
+    assert client.message()["content"] == "for the chat"
+
+
+def test_slow_providers_are_slow_everywhere(gateway: LocalGateway, client: Client) -> None:
+    gateway.slow("cohere", 0.2)
+    begun = time.monotonic()
+    client.post("/rerank", {"model": "cohere/rerank-v3.5", "query": "a", "documents": ["b"]})
+    assert time.monotonic() - begun >= 0.2
+
+
 @pytest.mark.parametrize(
-    ("path", "body"), [("/embeddings", {}), ("/embeddings", {"input": []}), ("/rerank", {"query": "x"})]
+    ("path", "body", "said"),
+    [
+        ("/embeddings", {"input": ["a", {"content": []}]}, "all text, all tokens, or all content"),
+        ("/embeddings", {"input": ["a", None]}, "all text"),
+        ("/embeddings", {"input": [{"content": [{"type": "video_url"}]}]}, "must be one of text, image_url"),
+        ("/embeddings", {"input": "a", "encoding_format": "int8"}, "encoding_format"),
+        ("/embeddings", {"input": "a", "dimensions": 0}, "expected dimensions to be a positive integer"),
+        ("/rerank", {"query": "a", "documents": ["b"], "top_n": -1}, "expected top_n to be a positive integer"),
+    ],
+)
+def test_requests_for_vectors_and_ranks_are_checked(client: Client, path: str, body: dict[str, Any], said: str) -> None:
+    answer = client.post(path, {"model": "openai/text-embedding-3-small", **body})
+    assert answer.status == 400 and said in answer.body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/embeddings", {}),
+        ("/embeddings", {"input": []}),
+        ("/rerank", {"query": "x"}),
+        ("/rerank", {"query": "x", "documents": []}),
+    ],
 )
 def test_vectors_of_nothing(path: str, body: dict[str, Any], client: Client) -> None:
     assert client.post(path, {"model": "m", **body}).status == 400

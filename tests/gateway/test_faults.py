@@ -329,3 +329,16 @@ def test_hanging_up(gateway: LocalGateway, client: Client) -> None:
 def test_a_detail_that_nobody_knows(gateway: LocalGateway) -> None:
     with pytest.raises(TypeError, match="retry_afer"):
         gateway.fault("overloaded", retry_afer=1)
+
+
+def test_vectors_and_ranks_that_do_not_match(gateway: LocalGateway, client: Client) -> None:
+    vectors = ("/embeddings", {"model": "openai/text-embedding-3-small", "input": ["a", "b"]})
+    ranks = ("/rerank", {"model": "cohere/rerank-v3.5", "query": "a", "documents": ["a", "b"]})
+    for name in ("shuffled", "shuffled", "missing_item", "missing_item", "empty_vector"):
+        gateway.fault(name)
+    assert [item["index"] for item in client.post(*vectors).body["data"]] == [1, 0]
+    assert [item["index"] for item in client.post(*ranks).body["results"]] == [1, 0]
+    assert len(client.post(*vectors).body["data"]) == len(client.post(*ranks).body["results"]) == 1
+    assert [bool(item["embedding"]) for item in client.post(*vectors).body["data"]] == [False, True]
+    gateway.fault("shuffled")
+    assert client.message()["content"], "a chat has neither"

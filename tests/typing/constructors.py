@@ -3,8 +3,10 @@
 Every `type: ignore` here is an error that a caller must be shown; a missing one fails the check too.
 """
 
+from decimal import Decimal
+
 from openrouter_adapters import RateLimitError, refresh_catalog
-from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
 from openrouter_adapters.llamaindex import OpenRouter
 
 chat = ChatOpenRouter(
@@ -18,14 +20,24 @@ chat = ChatOpenRouter(
     streaming=True,
 )
 llm = OpenRouter(model="openai/gpt-4o-mini", order=["azure"], max_tokens=100, context_window=8192)
+embeddings = OpenRouterEmbeddings(model="openai/text-embedding-3-small", dimensions=256, provider={"zdr": True})
+reranker = OpenRouterRerank(model="cohere/rerank-v3.5", top_n=3, rank_fields=["title"])
 
 ChatOpenRouter(modle="openai/gpt-4o-mini")  # type: ignore[call-arg]
 ChatOpenRouter(temperature="hot")  # type: ignore[arg-type]
 OpenRouter(max_tokens=1.5)  # type: ignore[arg-type]
+OpenRouterEmbeddings(temperature=1)  # type: ignore[call-arg]
+OpenRouterRerank(top_n="3")  # type: ignore[arg-type]
 
 
 def answers() -> tuple[str, str, int]:
     return str(chat.invoke("hi").text), llm.complete("hi").text, refresh_catalog(max_age=0)
+
+
+def retrieval() -> tuple[list[list[float]], list[float], Decimal | None]:
+    ranked = reranker.rerank("query", ["a", "b"], top_n=1)
+    scores = [rank.relevance_score for rank in ranked.results]
+    return embeddings.embed_documents(["a", "b"]), scores, embeddings.embed(["a"]).cost
 
 
 def seconds_to_wait(error: RateLimitError) -> float | None:

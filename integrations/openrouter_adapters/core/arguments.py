@@ -24,6 +24,8 @@ _NOT_NEEDED = {
     "stream_usage": "usage and cost always come, streamed or not, leave it out",
     "stream_options": "usage and cost always come, streamed or not, leave it out",
     "reuse_client": "connections are always shared, leave it out",
+    "check_embedding_ctx_length": "texts are sent as they are, leave it out",
+    "tiktoken_enabled": "texts are sent as they are, leave it out",
     "transforms": "use plugins=[{'id': 'context-compression'}]",
 }
 _MUST = {
@@ -146,6 +148,30 @@ def checked_address(base_url: str) -> str:
 def from_variables(name: str) -> str | None:
     """What the environment says of an option."""
     return next((os.environ[variable] for variable in _ENVIRONMENT[name] if os.environ.get(variable)), None)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Refuse what is no whole number greater than 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name}={value!r} must be a whole number greater than 0")
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse text that no JSON can carry: what is read out of a PDF may have half a character in it.
+
+    Raises:
+        ValueError: it has one.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        mended = ".encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        said = f"{name} has half a character at {error.start} ({text[error.start]!r}): mend it with text{mended}"
+        raise ValueError(said) from None
 
 
 def check_effort(options: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 from typing_extensions import override
 
+from openrouter_adapters.core.answer import Answer
 from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from openrouter_adapters.core.exchange import Exchange
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 LONGEST_WAIT = 60.0
 """Seconds; a longer `Retry-After` is cut to this."""
@@ -64,13 +66,19 @@ class Client:
         """
         return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.whole(data)))
 
-    def fetch(self, request: Request) -> dict[str, Any]:
-        """The JSON object of another endpoint than chat.
+    def fetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """The answer of another endpoint than chat.
+
+        Args:
+            request: what to ask.
+            read: makes the answer's content of its JSON object; raises `core.answer.Unreadable` when it cannot.
 
         Raises:
             OpenRouterError: as `complete`.
         """
-        return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.body(data)))
+        return self._retrying(
+            request, lambda: self._whole_once(request, lambda opened, data: opened.answer(data, read))
+        )
 
     def stream(self, request: Request) -> ReplyStream:
         """One answer, piece by piece: ``with client.stream(request) as stream: for delta in stream: ...``."""
@@ -141,16 +149,24 @@ class Client:
 
     async def acomplete(self, request: Request) -> Reply:
         """As `complete`."""
-        return await self._aretrying(request, lambda: self._acomplete_once(request))
+        return await self._aretrying(
+            request, lambda: self._awhole_once(request, lambda opened, data: opened.whole(data))
+        )
+
+    async def afetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """As `fetch`."""
+        return await self._aretrying(
+            request, lambda: self._awhole_once(request, lambda opened, data: opened.answer(data, read))
+        )
 
     def astream(self, request: Request) -> AsyncReplyStream:
         """As `stream`: ``async with client.astream(request) as stream: async for delta in stream: ...``."""
         return AsyncReplyStream(self, request)
 
-    async def _acomplete_once(self, request: Request) -> Reply:
+    async def _awhole_once(self, request: Request, read: Callable[[Exchange, bytes], T]) -> T:
         exchange = await self._aopen(request, stream=False)
         try:
-            return exchange.whole(b"".join([block async for block in ablocks(exchange)]))
+            return read(exchange, b"".join([block async for block in ablocks(exchange)]))
         except Exception as error:
             exchange.fail(error)
         finally:

@@ -54,7 +54,8 @@ class OpenRouterError(openai.OpenAIError):
         upstream: the upstream's own words (``metadata.raw``).
         availability: which filter excluded what (``error.availability``).
         affordable_tokens: how many tokens the credits still buy.
-        partial: what had arrived of the answer, with usage and cost.
+        partial: what had arrived of the answer, with usage and cost; of embeddings in batches, those of all batches.
+        vectors: of embeddings in batches: those of the batches that succeeded, in the order of the inputs.
         openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
         body: the ``error`` object as on the wire.
         response: the HTTP response, where there was one; its request no longer holds the key.
@@ -98,6 +99,7 @@ class OpenRouterError(openai.OpenAIError):
         self.availability = availability
         self.affordable_tokens = affordable_tokens
         self.partial = partial
+        self.vectors: list[list[float] | None] | None = None
         self.openrouter_metadata: dict[str, Any] | None = None
         self.body = body
         self.response = response

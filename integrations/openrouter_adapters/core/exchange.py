@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import openai
 from pydantic_core import from_json
 
 from openrouter_adapters.core import errors
+from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
 from openrouter_adapters.core.surrogates import Mender, mended
 from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of
+
+C = TypeVar("C")
 
 # The names that both generations of httpx, and what runs below them, give to network trouble.
 _TIMEOUTS = {"TimeoutException", "TimeoutError"}
@@ -81,6 +84,19 @@ class Exchange:
         if broken or reply.finish_reason == "error":
             raise self._error(broken or broken_off(reply.native_finish_reason), reply)
         return reply
+
+    def answer(self, data: bytes, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """The answer of another endpoint than chat.
+
+        Raises:
+            OpenRouterError: as `body`, or ``read`` cannot make sense of it.
+        """
+        body = self.body(data)
+        try:
+            content = read(body)
+        except Unreadable as error:
+            raise self._malformed(str(error), Reply.from_body(body)) from None
+        return Answer.from_body(body, content, self.response.headers.get("x-generation-id"))
 
     def body(self, data: bytes) -> dict[str, Any]:
         """The JSON object that came, which may be of any endpoint.

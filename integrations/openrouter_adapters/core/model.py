@@ -1,4 +1,4 @@
-"""What both chat models are: the options, and a client that is closed, copied and pickled with them."""
+"""What every model object is: options, and a client that is closed, copied and pickled with them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.options import EndpointOptions
 
 
-class OpenRouterModel(OpenRouterOptions):
+class OpenRouterModel(EndpointOptions):
     """A model object: cheap to make, used from any thread and event loop, closed when it is no longer needed.
 
     ``with model:`` and ``async with model:`` close it at the end. A closed model opens anew with its next use.

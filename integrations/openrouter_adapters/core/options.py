@@ -1,6 +1,8 @@
 """Every request option once: typed, with unit, default and link.
 
-Both chat models inherit `OpenRouterOptions`, so that an option has one name, one type and one meaning in both.
+What every endpoint takes is in `EndpointOptions`; chat, embeddings and reranking add their own. The models of both
+frameworks inherit these classes, so that an option has one name, one type and one meaning everywhere.
+
 Nothing is sent that was not set. Instance options, the instance's ``extra_body``, the call's options and the call's
 ``extra_body`` are layered in this order, the later wins; ``provider``, ``reasoning`` and ``extra_body`` merge deeply;
 None clears.
@@ -98,85 +100,33 @@ else:  # sent as they are, whatever is in them: the API is the authority
     KeyOption = SecretStr | None
 
 
-class OpenRouterOptions(BaseModel):
-    """The options of both chat models; the names are the wire's. None means: not set, not sent."""
+class EndpointOptions(BaseModel):
+    """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
     # Names that people bring along from other packages, and what they are called here.
     option_aliases: ClassVar[Mapping[str, str]] = {}
 
+    # The options of the endpoint, without what a framework adds; each class of options says which.
+    option_names: ClassVar[tuple[str, ...]] = ()
+
     # ---- which model, which provider: https://openrouter.ai/docs/features/model-routing
     model: StrictStr | None = Field(
         default=None, description="Slug `author/name[:variant]`; None: the account's default model."
     )
-    models: list[StrictStr] | None = Field(default=None, description="Models to fall back to, in order, after `model`.")
     provider: ProviderOption = Field(
         default=None,
         description="Provider routing and privacy: order, only, ignore, zdr, max_price (USD per million tokens).",
     )
-    preset: StrictStr | None = Field(default=None, description="Slug of a preset stored with the account.")
-    plugins: list[dict[str, Any]] | None = Field(default=None, description='Plugins, `{"id": ...}` each.')
-    service_tier: StrictStr | None = Field(default=None, description="auto, default, flex, priority ...")
 
-    # ---- reasoning: https://openrouter.ai/docs/use-cases/reasoning-tokens
-    reasoning: ReasoningOption = Field(
-        default=None, description="effort, max_tokens (tokens), exclude, enabled, summary."
-    )
-    reasoning_effort: StrictStr | None = Field(default=None, description="Sent as `reasoning.effort`.")
-    verbosity: StrictStr | None = Field(default=None, description="low, medium, high, xhigh, max.")
-
-    # ---- sampling and length: https://openrouter.ai/docs/api-reference/parameters
-    temperature: Number | None = Field(default=None, description="0 to 2.")
-    top_p: Number | None = Field(default=None, description="0 to 1.")
-    top_k: StrictInt | None = Field(default=None, description="0 or more.")
-    min_p: Number | None = Field(default=None, description="0 to 1.")
-    top_a: Number | None = Field(default=None, description="0 to 1.")
-    max_tokens: StrictInt | None = Field(default=None, description="Most tokens to generate.")
-    max_completion_tokens: StrictInt | None = Field(default=None, description="The wire's newer name for `max_tokens`.")
-    seed: StrictInt | None = Field(default=None, description="For repeatable sampling, where a provider can.")
-    stop: StrictStr | list[StrictStr] | None = Field(default=None, description="Up to 4 texts that end the answer.")
-    frequency_penalty: Number | None = Field(default=None, description="-2 to 2.")
-    presence_penalty: Number | None = Field(default=None, description="-2 to 2.")
-    repetition_penalty: Number | None = Field(default=None, description="0 to 2; 1 is none.")
-    logit_bias: dict[StrictStr | StrictInt, Number] | None = Field(
-        default=None, description="Token id to bias, -100 to 100."
-    )
-    logprobs: StrictBool | None = Field(default=None, description="Return log probabilities.")
-    top_logprobs: StrictInt | None = Field(default=None, description="0 to 20 alternatives per token.")
-    prediction: dict[str, Any] | None = Field(
-        default=None, description='Predicted output, `{"type": "content", "content": ...}`.'
-    )
-
-    # ---- tools and kinds of output
-    parallel_tool_calls: StrictBool | None = Field(
-        default=None, description="Whether several tools may be called at once."
-    )
-    modalities: list[StrictStr] | None = Field(default=None, description="Kinds of output: text, image, audio.")
-    image_config: dict[str, Any] | None = Field(
-        default=None, description="aspect_ratio, image_size ... of generated images."
-    )
-    audio: dict[str, Any] | None = Field(
-        default=None, description="voice and format of generated audio (streaming only)."
-    )
-    web_search_options: dict[str, Any] | None = Field(
-        default=None, description="Options of models with a search of their own."
-    )
-
-    # ---- caching, identity, tracing
-    cache_control: dict[str, Any] | None = Field(
-        default=None, description='Automatic prompt-cache breakpoint, `{"type": "ephemeral", "ttl": "5m" or "1h"}`.'
-    )
-    prompt_cache_key: StrictStr | None = Field(default=None, description="Key for sticky routing and caching.")
+    # ---- identity, tracing
     session_id: StrictStr | None = Field(
         default=None,
         description="Groups requests and routes them alike; up to 256 characters. Env: OPENROUTER_SESSION_ID.",
     )
     user: StrictStr | None = Field(default=None, description="Stable id of the end user.")
     trace: dict[str, Any] | None = Field(default=None, description="trace_id, span_name ... for observability.")
-    request_metadata: dict[str, Any] | None = Field(
-        default=None, description="The wire's `metadata`: up to 16 pairs of text."
-    )
 
     # ---- beside the body
     router_metadata: StrictBool | None = Field(default=None, description="Ask for `openrouter_metadata` in the answer.")
@@ -237,7 +187,11 @@ class OpenRouterOptions(BaseModel):
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""
-        return {name: value for name in OPTION_NAMES if (value := getattr(self, name)) is not None}
+        return {name: value for name in self.option_names if (value := getattr(self, name)) is not None}
+
+    def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Per-call options under the names that they have here."""
+        return {self.option_aliases.get(name, name): value for name, value in call.items()}
 
 
 def _of_environment(key: SecretStr) -> bool:
@@ -245,8 +199,107 @@ def _of_environment(key: SecretStr) -> bool:
     return key.get_secret_value() == (from_variables("api_key") or "").strip()
 
 
-OPTION_NAMES = tuple(OpenRouterOptions.model_fields)
-"""The names of all options, in the order of their declaration."""
+class OpenRouterOptions(EndpointOptions):
+    """The options of both chat models."""
+
+    # ---- which model, which provider: https://openrouter.ai/docs/features/model-routing
+    models: list[StrictStr] | None = Field(default=None, description="Models to fall back to, in order, after `model`.")
+    preset: StrictStr | None = Field(default=None, description="Slug of a preset stored with the account.")
+    plugins: list[dict[str, Any]] | None = Field(default=None, description='Plugins, `{"id": ...}` each.')
+    service_tier: StrictStr | None = Field(default=None, description="auto, default, flex, priority ...")
+
+    # ---- reasoning: https://openrouter.ai/docs/use-cases/reasoning-tokens
+    reasoning: ReasoningOption = Field(
+        default=None, description="effort, max_tokens (tokens), exclude, enabled, summary."
+    )
+    reasoning_effort: StrictStr | None = Field(default=None, description="Sent as `reasoning.effort`.")
+    verbosity: StrictStr | None = Field(default=None, description="low, medium, high, xhigh, max.")
+
+    # ---- sampling and length: https://openrouter.ai/docs/api-reference/parameters
+    temperature: Number | None = Field(default=None, description="0 to 2.")
+    top_p: Number | None = Field(default=None, description="0 to 1.")
+    top_k: StrictInt | None = Field(default=None, description="0 or more.")
+    min_p: Number | None = Field(default=None, description="0 to 1.")
+    top_a: Number | None = Field(default=None, description="0 to 1.")
+    max_tokens: StrictInt | None = Field(default=None, description="Most tokens to generate.")
+    max_completion_tokens: StrictInt | None = Field(default=None, description="The wire's newer name for `max_tokens`.")
+    seed: StrictInt | None = Field(default=None, description="For repeatable sampling, where a provider can.")
+    stop: StrictStr | list[StrictStr] | None = Field(default=None, description="Up to 4 texts that end the answer.")
+    frequency_penalty: Number | None = Field(default=None, description="-2 to 2.")
+    presence_penalty: Number | None = Field(default=None, description="-2 to 2.")
+    repetition_penalty: Number | None = Field(default=None, description="0 to 2; 1 is none.")
+    logit_bias: dict[StrictStr | StrictInt, Number] | None = Field(
+        default=None, description="Token id to bias, -100 to 100."
+    )
+    logprobs: StrictBool | None = Field(default=None, description="Return log probabilities.")
+    top_logprobs: StrictInt | None = Field(default=None, description="0 to 20 alternatives per token.")
+    prediction: dict[str, Any] | None = Field(
+        default=None, description='Predicted output, `{"type": "content", "content": ...}`.'
+    )
+
+    # ---- tools and kinds of output
+    parallel_tool_calls: StrictBool | None = Field(
+        default=None, description="Whether several tools may be called at once."
+    )
+    modalities: list[StrictStr] | None = Field(default=None, description="Kinds of output: text, image, audio.")
+    image_config: dict[str, Any] | None = Field(
+        default=None, description="aspect_ratio, image_size ... of generated images."
+    )
+    audio: dict[str, Any] | None = Field(
+        default=None, description="voice and format of generated audio (streaming only)."
+    )
+    web_search_options: dict[str, Any] | None = Field(
+        default=None, description="Options of models with a search of their own."
+    )
+
+    # ---- caching, tracing
+    cache_control: dict[str, Any] | None = Field(
+        default=None, description='Automatic prompt-cache breakpoint, `{"type": "ephemeral", "ttl": "5m" or "1h"}`.'
+    )
+    prompt_cache_key: StrictStr | None = Field(default=None, description="Key for sticky routing and caching.")
+    request_metadata: dict[str, Any] | None = Field(
+        default=None, description="The wire's `metadata`: up to 16 pairs of text."
+    )
+
+
+OPTION_NAMES = OpenRouterOptions.option_names = tuple(OpenRouterOptions.model_fields)
+"""The names of all options of chat."""
+
+
+class EmbeddingOptions(EndpointOptions):
+    """The options of embeddings.
+
+    https://openrouter.ai/docs/api-reference/embeddings
+    """
+
+    dimensions: StrictInt | None = Field(
+        default=None, gt=0, description="Length of the vectors, where a model can choose."
+    )
+    encoding_format: StrictStr | None = Field(
+        default=None, description='How vectors travel: "base64", or None: "float". Either gives lists of floats.'
+    )
+    input_type: StrictStr | None = Field(
+        default=None, description="What the inputs are for, in the model's own word; of queries and documents alike."
+    )
+    query_input_type: StrictStr | None = Field(
+        default=None, description='Sent as `input_type` with queries, such as "search_query".'
+    )
+    document_input_type: StrictStr | None = Field(
+        default=None, description='Sent as `input_type` with documents, such as "search_document".'
+    )
+
+
+class RerankOptions(EndpointOptions):
+    """The options of reranking.
+
+    https://openrouter.ai/docs/api-reference/rerank
+    """
+
+    top_n: StrictInt | None = Field(default=None, gt=0, description="Keep this many documents; None: all.")
+
+
+EmbeddingOptions.option_names = tuple(EmbeddingOptions.model_fields)
+RerankOptions.option_names = tuple(RerankOptions.model_fields)
 
 HEADER_OPTIONS = {
     "app_url": "HTTP-Referer",

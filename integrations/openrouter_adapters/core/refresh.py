@@ -49,7 +49,7 @@ def refresh_catalog(
 
     def fetch() -> dict[str, Any]:
         try:
-            return client.fetch(asked)
+            return client.fetch(asked, lambda body: body).content
         finally:
             client.close()
 

@@ -28,9 +28,13 @@ from openrouter_adapters.core.options import (
     DEFAULT_MAX_RETRIES,
     HEADER_OPTIONS,
     TRANSPORT_OPTIONS,
+    EndpointOptions,
     OpenRouterOptions,
     ProviderPreferences,
 )
+
+CHAT, EMBEDDINGS, RERANK = "/chat/completions", "/embeddings", "/rerank"
+"""The endpoints that cost something."""
 
 _DEEP = {"provider", "reasoning"}
 _NO_KEY = SecretStr("")
@@ -63,7 +67,7 @@ class Request:
     max_retries: int = DEFAULT_MAX_RETRIES
     http_client: Any = None
     http_async_client: Any = None
-    path: str = "/chat/completions"
+    path: str = CHAT
     method: Literal["post", "get"] = "post"
 
     @property
@@ -89,15 +93,28 @@ def build_request(
     """
     if not messages:
         raise ValueError("messages is empty: give at least one message")
-    override = checked_call(call)
-    instance = options.set_options()
+    return layered(options.set_options(), checked_call(call), {"messages": list(messages)})
+
+
+def layered(
+    instance: Mapping[str, Any], call: Mapping[str, Any], content: Mapping[str, Any], path: str = CHAT
+) -> Request:
+    """A request to any endpoint.
+
+    Args:
+        instance: the options of the model object that are set, by name.
+        call: per-call options by name, checked.
+        content: what the request is about; wins over every option.
+        path: the endpoint.
+    """
+    override = dict(call)
     given = override.pop("default_headers", {})
     own = {} if given is None else {**(instance.get("default_headers") or {}), **given}
     extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
     transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
     headers = {**header_options(instance, override), **own, **(extra_headers or {})}
     return Request(
-        body={**request_body(instance, override), "messages": list(messages)},
+        body={**request_body(instance, override), **content},
         headers=distinct_headers(headers),
         api_key=checked_key(transport.get("api_key")),
         base_url=checked_address(transport.get("base_url") or DEFAULT_BASE_URL),
@@ -106,11 +123,12 @@ def build_request(
         max_retries=DEFAULT_MAX_RETRIES if transport.get("max_retries") is None else transport["max_retries"],
         http_client=transport.get("http_client"),
         http_async_client=transport.get("http_async_client"),
+        path=path,
     )
 
 
 def request_body(instance: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    """The body that instance and call options ask for, without messages; fresh objects, nothing mutated."""
+    """The body that instance and call options ask for, without what it is about; fresh objects, nothing mutated."""
     body: dict[str, Any] = {}
     no_extra = "extra_body" in call and call["extra_body"] is None
     for layer in (instance, call):
@@ -185,24 +203,28 @@ def distinct_headers(headers: Mapping[str, str | None]) -> dict[str, str]:
 
 
 @cache
-def _checker(name: str) -> type[BaseModel]:
+def _checker(options: type[EndpointOptions], name: str) -> type[BaseModel]:
     """Checks one option, as the constructor does."""
-    info = OpenRouterOptions.model_fields[name]
+    info = options.model_fields[name]
     field_: Any = (Annotated[info.annotation, name, *info.metadata], ...)
     return create_model(name, **{name: field_})
 
 
-def checked_call(call: Mapping[str, Any]) -> dict[str, Any]:
+def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenRouterOptions) -> dict[str, Any]:
     """Per-call options, their types checked; an unknown name is left alone and goes into the body.
+
+    Args:
+        call: the options by name.
+        options: what the endpoint takes.
 
     Raises:
         ValueError: a known option has a value of a wrong type, or two efforts differ.
     """
     made = dict(call)
     for name, value in call.items():
-        if value is not None and name in OpenRouterOptions.model_fields and name not in ("http_client", "api_key"):
+        if value is not None and name in options.model_fields and name not in ("http_client", "api_key"):
             try:
-                made[name] = getattr(_checker(name).model_validate({name: value}), name)
+                made[name] = getattr(_checker(options, name).model_validate({name: value}), name)
             except ValidationError as error:
                 raise ValueError(wrong_value("this call", error)) from None
     check_effort(call)

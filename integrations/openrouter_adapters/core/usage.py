@@ -6,12 +6,27 @@ not reported costs None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, known, money_of
+
+N = TypeVar("N", int, Decimal)
+
+_COUNTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,35 @@ class Usage:
             total_cost=_as_float(cost.total),
             server_tool_use=dict(self.server_tool_use) or None,
         )
+
+
+def summed(usages: Iterable[Usage | None]) -> Usage | None:
+    """What several answers took together: each count and sum over those that report it, None where none does."""
+    found = [usage for usage in usages if usage is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    counts: dict[str, Any] = {name: _sum(getattr(usage, name) for usage in found) for name in _COUNTS}
+    return Usage(**counts, cost=_summed_cost([usage.cost for usage in found]))
+
+
+def _summed_cost(costs: Sequence[Cost]) -> Cost:
+    own_key = [cost for cost in costs if cost.is_byok]  # the other bills of providers are in what was charged
+    said = [cost.is_byok for cost in costs if cost.is_byok is not None]
+    details = {key for cost in costs for key in cost.details}
+    return Cost(
+        charged=_sum(cost.charged for cost in costs),
+        upstream=_sum(cost.upstream for cost in own_key or costs),
+        is_byok=any(said) if said else None,
+        details=known(
+            **{key: _as_float(_sum(money_of(cost.details.get(key)) for cost in costs)) for key in sorted(details)}
+        ),
+    )
+
+
+def _sum(amounts: Iterable[N | None]) -> N | None:
+    """The sum of what is known; None when nothing is."""
+    reported = [amount for amount in amounts if amount is not None]
+    return reduce(add, reported) if reported else None
 
 
 def _total(total: int | None, prompt: int | None, completion: int | None) -> int | None:

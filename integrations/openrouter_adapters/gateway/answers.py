@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from . import faults, listing, problems, usage
+from . import faults, listing, problems, retrieval, usage
 from .dialect import Envelope, chunks, completion, without
 from .faults import Fault
 from .problems import Problem
@@ -144,11 +144,17 @@ def _chat_wire(reply: Reply, envelope: Envelope, streamed: bool, wait: float) ->
     if streamed and reply.events is not None:
         steps = (event if isinstance(event, dict) else f"{event}\n\n".encode() for event in reply.events)
         return event_stream(steps, headers)
+    if streamed and reply.body is None:
+        return event_stream(_stream_steps(reply, envelope, wait), headers)
+    return _whole_wire(completion(reply, envelope), reply, envelope, wait)
+
+
+def _whole_wire(body: Body, reply: Reply, envelope: Envelope, wait: float) -> Wire:
+    """An unstreamed answer."""
+    headers = {"x-generation-id": envelope.id, **(reply.headers or {})}
     if reply.body is not None:
         return json_wire(reply.body, reply.status, headers)
-    if streamed:
-        return event_stream(_stream_steps(reply, envelope, wait), headers)
-    wire = json_wire(_pruned(completion(reply, envelope), reply), reply.status, headers)
+    wire = json_wire(_pruned(body, reply), reply.status, headers)
     return replace(wire, steps=(BLANK_LINES * reply.comments, *_pause(wait + reply.delay), *wire.steps))
 
 
@@ -175,30 +181,31 @@ def _pruned(body: Body, reply: Reply) -> Body:
 
 def embeddings(state: State, exchange: Exchange) -> Wire | Problem:
     """``POST /embeddings``."""
-    if not isinstance(exchange.body, dict) or not exchange.body.get("input"):
-        return problems.invalid('Input required: specify "input"')
-    return _beside_chat(state, exchange, "embeddings", "emb", listing.embeddings)
+    refused = retrieval.refuse_embeddings(exchange.body)
+    return refused or _beside_chat(state, exchange, "embeddings", "emb", retrieval.embeddings)
 
 
 def rerank(state: State, exchange: Exchange) -> Wire | Problem:
     """``POST /rerank``."""
-    if not isinstance(exchange.body, dict) or not {"query", "documents"} <= exchange.body.keys():
-        return problems.invalid('Input required: specify "query" and "documents"')
-    return _beside_chat(state, exchange, "rerank", "rerank", listing.rerank)
+    refused = retrieval.refuse_rerank(exchange.body)
+    return refused or _beside_chat(state, exchange, "rerank", "rerank", retrieval.rerank)
 
 
 def _beside_chat(
-    state: State, exchange: Exchange, output: str, kind: str, make: Callable[[Body, listing.Head], Body]
+    state: State, exchange: Exchange, output: str, kind: str, make: Callable[[Body, retrieval.Head], Body]
 ) -> Wire | Problem:
     found = _found(state, exchange.body, (output,))
     if isinstance(found, Problem):
         return found
-    exchange.model, exchange.provider = found.model.id, found.provider.name
-    head = listing.Head(new_id(f"gen-{kind}"), found.model.id.rpartition("/")[2], found.provider.name, found.endpoint)
-    body = make(exchange.body, head)
-    envelope = Envelope(head.id, int(time.time()), found.model.id, found.provider.name, body["usage"])
-    state.generations[head.id] = listing.generation(envelope, Reply(), found, streamed=False, api_type=kind)
-    return json_wire(body, headers={"x-generation-id": head.id})
+    reply = state.replies.take(exchange.path, exchange.body) or Reply()
+    model, provider = reply.model or found.model.id.rpartition("/")[2], reply.provider or found.provider.name
+    exchange.model, exchange.provider = reply.model or found.model.id, provider
+    body = make(exchange.body, retrieval.Head(new_id(f"gen-{kind}"), model, provider, found.endpoint))
+    given = {} if reply.cost is None else {"cost": reply.cost}
+    body["usage"] = usage.merged(body["usage"], {**given, **(reply.usage or {})})
+    envelope = Envelope(body["id"], int(time.time()), exchange.model, provider, body["usage"])
+    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=False, api_type=kind)
+    return _whole_wire(body, reply, envelope, state.slow.get(found.provider.slug, 0.0))
 
 
 def models(state: State, exchange: Exchange) -> Wire | Problem:

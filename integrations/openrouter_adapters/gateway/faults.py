@@ -149,6 +149,29 @@ def json_for_stream(wire: Wire, _: Details) -> Wire:
     return json_wire({**_head(wire), "object": "chat.completion", "choices": [choice], "usage": chunks[-1]["usage"]})
 
 
+# Vectors and ranks that do not match what was asked; answers of chat stay as they are.
+
+
+def _edited_list(wire: Wire, edit: Callable[[list[Any]], list[Any]]) -> Wire:
+    """Change the vectors or the ranks of an answer."""
+    return _edited(wire, lambda body: {**body, **{key: edit(body[key]) for key in ("data", "results") if key in body}})
+
+
+def shuffled(wire: Wire, _: Details) -> Wire:
+    """Vectors or ranks in another order; their `index` is right."""
+    return _edited_list(wire, lambda items: items[::-1])
+
+
+def missing_item(wire: Wire, _: Details) -> Wire:
+    """One vector or rank fewer than asked for."""
+    return _edited_list(wire, lambda items: items[:-1])
+
+
+def empty_vector(wire: Wire, _: Details) -> Wire:
+    """The first vector has no numbers."""
+    return _edited_list(wire, lambda items: [{**items[0], "embedding": []}, *items[1:]])
+
+
 # Errors inside a stream. To a request that does not stream they come as an error body under HTTP 200.
 
 
@@ -280,6 +303,9 @@ _FAULTS: dict[str, Apply] = {
     "html": html,
     "empty_body": empty_body,
     "json_for_stream": json_for_stream,
+    "shuffled": shuffled,
+    "missing_item": missing_item,
+    "empty_vector": empty_vector,
     "error_chunk": error_chunk,
     "error_chunk_bare": error_chunk_bare,
     "error_chunk_with_usage": error_chunk_with_usage,

@@ -97,16 +97,26 @@ class LocalGateway:
         """The requests so far, oldest first."""
         return list(self._state.log)
 
-    def reply(self, text: str | None = None, *, match: Match = None, times: int | None = 1, **fields: Any) -> None:
+    def reply(
+        self,
+        text: str | None = None,
+        *,
+        match: Match = None,
+        times: int | None = 1,
+        path: str = "/chat/completions",
+        **fields: Any,
+    ) -> None:
         """Script an answer. Answers are given in the order in which they were scripted.
 
         Args:
             text: the answer's text.
             match: answer only requests that this suits.
             times: how many requests are answered so; None for all.
+            path: "/embeddings" or "/rerank": vectors or ranks are computed, and the fields ``model``, ``provider``,
+                ``usage``, ``cost``, ``omit``, ``comments``, ``delay``, ``body``, ``status`` and ``headers`` count.
             **fields: any other field of `Reply`.
         """
-        self._state.replies.add(Reply(text, **fields), match, times)
+        self._state.replies.add(Reply(text, **fields), match, times, path)
 
     def fault(self, name: str, *, match: Match = None, times: int | None = 1, path: str = "", **details: Any) -> None:
         """Let something go wrong with the next request.

@@ -1,19 +1,14 @@
-"""The bodies of the endpoints beside chat: models, generation, key, credits, embeddings and rerank."""
+"""The bodies of what can be looked up: models, generation, key, credits."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
-from . import tokens, vectors
 from .dialect import Envelope
 from .market import Endpoint, Model, Provider
 from .reply import Body, Reply
 from .routing import Route
-from .usage import costs, number
 
-__all__ = ["embeddings", "endpoints", "generation", "key", "model_item", "rerank"]
+__all__ = ["endpoints", "generation", "key", "model_item"]
 
 _TOKENIZERS = {
     "openai": "GPT",
@@ -23,7 +18,6 @@ _TOKENIZERS = {
     "mistralai": "Mistral",
 }
 _NO_DEFAULTS = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "repetition_penalty")
-_SEARCH_PRICE = 0.001
 
 
 def model_item(model: Model) -> Body:
@@ -153,59 +147,3 @@ def key(spent: float) -> Body:
             "expires_at": None,
         }
     }
-
-
-@dataclass(frozen=True)
-class Head:
-    """Who answers a request for vectors or ranks, and at which price."""
-
-    id: str
-    model: str
-    provider: str
-    endpoint: Endpoint
-
-
-def embeddings(body: Body, head: Head) -> Body:
-    """The answer to ``/embeddings``."""
-    texts = _texts(body["input"])
-    encode: Callable[[Sequence[float]], Any] = vectors.packed if body.get("encoding_format") == "base64" else list
-    made = [vectors.embed(text, body.get("dimensions") or vectors.DIMENSIONS) for text in texts]
-    prompt = sum(tokens.count(text) for text in texts)
-    return {
-        "object": "list",
-        "data": [{"object": "embedding", "embedding": encode(v), "index": at} for at, v in enumerate(made)],
-        "model": head.model,
-        "provider": head.provider,
-        "id": head.id,
-        "usage": {
-            "prompt_tokens": prompt,
-            "total_tokens": prompt,
-            **costs(prompt, 0, head.endpoint),
-            "is_byok": False,
-        },
-    }
-
-
-def _texts(given: Any) -> list[str]:
-    """The texts to embed, whatever form they come in; token arrays count as their numbers' text."""
-    if isinstance(given, str):
-        return [given]
-    if given and all(isinstance(item, int) for item in given):
-        return [str(given)]
-    return [_text(item) for item in given]
-
-
-def _text(item: Any) -> str:
-    if isinstance(item, dict):
-        return " ".join(part.get("text", part["type"]) for part in item.get("content", ()))
-    return str(item)
-
-
-def rerank(body: Body, head: Head) -> Body:
-    """The answer to ``/rerank``."""
-    documents = [document if isinstance(document, dict) else {"text": document} for document in body["documents"]]
-    scores = [vectors.relevance(body["query"], str(document.get("text", ""))) for document in documents]
-    ranked = sorted(range(len(documents)), key=lambda at: -scores[at])[: body.get("top_n")]
-    results = [{"index": at, "relevance_score": scores[at], "document": documents[at]} for at in ranked]
-    usage = {"search_units": 1, "cost": number(Decimal(str(_SEARCH_PRICE)))}
-    return {"id": head.id, "model": head.model, "provider": head.provider, "results": results, "usage": usage}

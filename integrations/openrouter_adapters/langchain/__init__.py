@@ -3,13 +3,15 @@
 try:
     from openrouter_adapters.langchain import content
     from openrouter_adapters.langchain.chat import ChatOpenRouter
+    from openrouter_adapters.langchain.embeddings import OpenRouterEmbeddings
     from openrouter_adapters.langchain.registration import register_with_init_chat_model
+    from openrouter_adapters.langchain.rerank import OpenRouterRerank
 except ModuleNotFoundError as error:
     if error.name != "langchain_core":
         raise
     said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
     raise ImportError(said) from error
 
-__all__ = ["ChatOpenRouter", "register_with_init_chat_model"]
+__all__ = ["ChatOpenRouter", "OpenRouterEmbeddings", "OpenRouterRerank", "register_with_init_chat_model"]
 
 content.register()

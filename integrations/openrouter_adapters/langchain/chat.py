@@ -14,18 +14,18 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from openrouter_adapters import __version__
-from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
 from openrouter_adapters.langchain.conventions import approximate_tokens, combined, digest, of_cache, profile
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
 
 # Not to be shown in traces: secrets, and objects that are none of their business.
@@ -36,14 +36,7 @@ def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _UNSHOWN}
 
 
-def _specialized(error: Any) -> Any:
-    """LangChain's class of an error; the classes load openai, so only once something went wrong."""
-    from openrouter_adapters.langchain.errors import specialized
-
-    return specialized(error)
-
-
-class ChatOpenRouter(OpenRouterModel, BaseChatModel):
+class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
     """A chat model behind OpenRouter, with every option of its wire.
 
     All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
@@ -77,19 +70,9 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
         0.000042
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {
-        "openrouter_provider": "provider",
-        "openrouter_api_key": "api_key",
-        "openrouter_api_base": "base_url",
-        "request_timeout": "timeout",
-        "model_name": "model",
-        "model_kwargs": "extra_body",
-        "stop_sequences": "stop",
-    }
+    option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
     streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
-
-    _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
 
     @model_validator(mode="after")
     def _with_version(self) -> Self:
@@ -105,7 +88,7 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
-        options = {self.option_aliases.get(name, name): value for name, value in call.items() if name != "stream"}
+        options = {name: value for name, value in self.own_names(call).items() if name != "stream"}
         if not options.get("tools", True):
             del options["tools"]
         if stop is not None:

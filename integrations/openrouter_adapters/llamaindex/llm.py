@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
@@ -55,7 +56,7 @@ _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "tempe
 
 
 @keeps_secrets
-class OpenRouter(OpenRouterModel, FunctionCallingLLM):
+class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -150,7 +151,7 @@ class OpenRouter(OpenRouterModel, FunctionCallingLLM):
 
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
-        named = {self.option_aliases.get(name, name): value for name, value in {**call, **secrets.get()}.items()}
+        named = self.own_names({**call, **secrets.get()})
         request = build_request(self, spelled_out(named, self.set_options()), messages)
         return request, Asked.of(request, one_call=one_call)
 

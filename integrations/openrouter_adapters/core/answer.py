@@ -1,0 +1,89 @@
+"""`Answer`: what an endpoint beside chat said, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Generic, Self, TypeVar
+
+from openrouter_adapters.core.usage import Usage, summed
+from openrouter_adapters.core.wire import dict_of, known, text_of
+
+C = TypeVar("C")
+
+
+class Unreadable(ValueError):
+    """What a reader says of a body that is no answer to what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[C]):
+    """The answer to one request, or to several that belong together.
+
+    Attributes:
+        content: what was asked for.
+        usage: token counts and cost; None when not reported.
+        model: the model that answered; None when not reported, or when several did.
+        provider: the upstream that answered (a display name); None as for ``model``.
+        id: the generation id; None when there are several.
+        openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
+    """
+
+    content: C = field(repr=False)
+    usage: Usage | None = None
+    model: str | None = None
+    provider: str | None = None
+    id: str | None = None
+    openrouter_metadata: dict[str, Any] | None = None
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any], content: C, id: str | None = None) -> Self:
+        """Read what stands beside the content.
+
+        Args:
+            body: the JSON body.
+            content: what was read out of it.
+            id: the generation id that a header gave.
+        """
+        return cls(
+            content=content,
+            usage=Usage.from_wire(body.get("usage")),
+            model=text_of(body.get("model")),
+            provider=text_of(body.get("provider")),
+            id=text_of(body.get("id")) or id,
+            openrouter_metadata=dict_of(body.get("openrouter_metadata")) or None,
+        )
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer[Any]], content: C) -> Self:
+        """The answer that several requests gave together."""
+        return cls(
+            content=content,
+            usage=summed(answer.usage for answer in answers),
+            model=agreed(answer.model for answer in answers),
+            provider=agreed(answer.provider for answer in answers),
+            id=agreed(answer.id for answer in answers),
+            openrouter_metadata=answers[0].openrouter_metadata if len(answers) == 1 else None,
+        )
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD charged; None when not reported. With an own provider key see ``usage.cost.total``."""
+        return self.usage.cost.charged if self.usage else None
+
+    def metadata(self) -> dict[str, Any]:
+        """The facts under the names that chat answers show them by; absent when unknown.
+
+        Returns:
+            ``provider``, ``id``, ``cost`` (float, USD), ``cost_details``, ``is_byok``, ``total_cost`` (float, USD),
+            ``openrouter_metadata``. The served model is ``self.model``: each framework has a word of its own for it.
+        """
+        facts = self.usage.metadata() if self.usage else {}
+        return known(provider=self.provider, id=self.id, **facts, openrouter_metadata=self.openrouter_metadata)
+
+
+def agreed(values: Iterable[str | None]) -> str | None:
+    """The value that all have; None when they differ."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
