@@ -7,6 +7,8 @@ import builtins
 import copy
 import time
 from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import add
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim
 from langchain_core.outputs import ChatGeneration
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from langchain_core.tracers.schemas import Run
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
@@ -337,3 +341,47 @@ def test_init_chat_model_needs_langchain(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(builtins, "__import__", without_langchain)
     with pytest.raises(ImportError, match="pip install langchain"):
         register_with_init_chat_model()
+
+
+# ------------------------------------------------------------------------------------------------- cost in the usage
+
+
+def usages(model: ChatOpenRouter) -> Iterator[Any]:
+    """The usage of one question, asked in every way."""
+    yield model.invoke("hi").usage_metadata
+    yield reduce(add, model.stream("hi")).usage_metadata
+    yield asyncio.run(model.ainvoke("hi")).usage_metadata
+
+    async def streamed() -> Any:
+        return [chunk.usage_metadata async for chunk in model.astream("hi")][-1]
+
+    yield asyncio.run(streamed())
+
+
+def test_the_cost_is_in_the_usage_when_asked_for(make: Make, openrouter_gateway: LocalGateway) -> None:
+    byok = {"is_byok": True, "cost_details": {"upstream_inference_cost": 0.5}}
+    openrouter_gateway.reply("one", cost=0.25, usage=byok, times=None)
+    for usage in usages(make(cost_in_usage=True)):
+        assert usage["total_cost"] == 0.75  # the provider's bill for an own key is in it
+    for usage in usages(make()):
+        assert "total_cost" not in usage
+
+
+def test_a_cost_that_is_unknown_is_in_no_usage(make: Make, openrouter_gateway: LocalGateway) -> None:
+    openrouter_gateway.reply("one", omit=["usage.cost"], times=None)
+    for usage in usages(make(cost_in_usage=True)):
+        assert "total_cost" not in usage
+
+
+def test_the_cost_reaches_langsmith(make: Make, openrouter_gateway: LocalGateway) -> None:
+    """In the place where it looks: the usage in a run's metadata."""
+    openrouter_gateway.reply("one", cost=0.25, times=None)
+    tracer = RunCollectorCallbackHandler()
+    model = make(cost_in_usage=True)
+    model.invoke("hi", config={"callbacks": [tracer]})
+    list(model.stream("hi", config={"callbacks": [tracer]}))
+    runs: list[Run] = tracer.traced_runs
+    assert len(runs) == 2
+    for run in runs:
+        message = run.outputs["generations"][0][0]["message"] if run.outputs else {}
+        assert message["kwargs"]["usage_metadata"]["total_cost"] == 0.25

@@ -27,23 +27,26 @@ from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 _AUDIO_PIECES = ("data", "transcript")  # what grows piece by piece
 
 
-def chat_result(reply: Reply, asked: Sequence[str]) -> ChatResult:
+def chat_result(reply: Reply, asked: Sequence[str], *, cost_in_usage: bool = False) -> ChatResult:
     """The result of a call that did not stream: one generation per choice.
 
     Args:
         reply: the answer; its first choice has the usage, which is the whole request's.
         asked: the models of the request, in order.
+        cost_in_usage: whether ``usage_metadata`` has the cost too.
     """
     others = range(1, len(dicts_of(reply.body.get("choices"))))
     replies = [reply, *(replace(Reply.from_body(reply.body, choice), usage=None) for choice in others)]
     return ChatResult(
-        generations=[ChatGeneration(message=answer(r, asked), generation_info=_info(r)) for r in replies],
+        generations=[
+            ChatGeneration(message=answer(r, asked, cost_in_usage), generation_info=_info(r)) for r in replies
+        ],
         llm_output=known(model_name=reply.model, token_usage=_token_usage(reply)),
     )
 
 
-def answer(reply: Reply, asked: Sequence[str]) -> AIMessage:
-    """The message of a whole answer."""
+def answer(reply: Reply, asked: Sequence[str], cost_in_usage: bool = False) -> AIMessage:
+    """The message of a whole answer; see `chat_result`."""
     calls = [parsed_call({"id": c.id, "name": c.name or None, "args": c.arguments}) for c in reply.tool_calls]
     return AIMessage(
         content=reply.text,
@@ -53,7 +56,7 @@ def answer(reply: Reply, asked: Sequence[str]) -> AIMessage:
         response_metadata=response_metadata(reply, asked),
         tool_calls=[call for call in calls if call["type"] == "tool_call"],
         invalid_tool_calls=[call for call in calls if call["type"] == "invalid_tool_call"],
-        usage_metadata=usage_metadata(reply.usage),
+        usage_metadata=usage_metadata(reply.usage, cost_in_usage=cost_in_usage),
     )
 
 
@@ -86,10 +89,11 @@ def _info(reply: Reply) -> dict[str, Any] | None:
     return known(finish_reason=reply.finish_reason, model_name=reply.model, logprobs=reply.logprobs) or None
 
 
-def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+def usage_metadata(usage: Usage | None, *, cost_in_usage: bool = False) -> UsageMetadata | None:
     """Token counts, as LangChain wants them: all three totals, details where they are known.
 
-    Cost is in ``response_metadata``: core fails on any float in here.
+    Cost is in ``response_metadata``. With ``cost_in_usage`` it is also here, as ``total_cost`` (float, USD), where
+    LangSmith looks for it; core's sums fail on any float, so only when asked for.
     """
     if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
         return None
@@ -104,7 +108,8 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
         made["input_token_details"] = cast("InputTokenDetails", details)
     if details := known(audio=usage.audio_output_tokens, reasoning=usage.reasoning_tokens):
         made["output_token_details"] = cast("OutputTokenDetails", details)
-    return made
+    cost = usage.cost.total if cost_in_usage else None
+    return made if cost is None else cast("UsageMetadata", {**made, "total_cost": float(cost)})
 
 
 # ------------------------------------------------------------------------------------------------------- streams
@@ -136,13 +141,16 @@ def _pieces(calls: Sequence[ToolCallDelta]) -> list[ToolCallChunk]:
     return list(made.values())
 
 
-def last_chunk(reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequence[str]) -> ChatGenerationChunk:
+def last_chunk(
+    reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequence[str], *, cost_in_usage: bool = False
+) -> ChatGenerationChunk:
     """The last chunk: everything that is said once.
 
     Args:
         reply: the whole answer.
         missing_ids: ids for tool calls that came without one.
         asked: the models of the request, in order.
+        cost_in_usage: whether ``usage_metadata`` has the cost too.
     """
     audio = {key: value for key, value in (reply.audio or {}).items() if key not in _AUDIO_PIECES}
     message = AnswerChunk(
@@ -150,7 +158,7 @@ def last_chunk(reply: Reply, missing_ids: Sequence[ToolCallDelta], asked: Sequen
         additional_kwargs=_whole_only(reply) | known(audio=audio or None),
         response_metadata=response_metadata(reply, asked),
         tool_call_chunks=_pieces(missing_ids),
-        usage_metadata=usage_metadata(reply.usage),
+        usage_metadata=usage_metadata(reply.usage, cost_in_usage=cost_in_usage),
         chunk_position="last",
     )
     return ChatGenerationChunk(message=message, generation_info=_info(reply))

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from openrouter_adapters import __version__
+from openrouter_adapters.core.client import AsyncReplyStream, ReplyStream
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
@@ -59,6 +60,7 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr``, ``max_price`` ...
         timeout: seconds.
         streaming: True: ``invoke`` streams inside; False, given explicitly: ``stream`` does not.
+        cost_in_usage: True: ``usage_metadata["total_cost"]`` (float, USD) for LangSmith; LangChain's sums fail on it.
 
     Raises:
         ValueError: no API key, a value of a wrong type, or two that contradict each other.
@@ -73,6 +75,9 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
     option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
     streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
+    cost_in_usage: bool = Field(
+        default=False, description="Whether the cost is in `usage_metadata` too, as `total_cost`, for LangSmith."
+    )
 
     @model_validator(mode="after")
     def _with_version(self) -> Self:
@@ -95,6 +100,10 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
             options["stop"] = stop or None
         return build_request(self, options, wire_messages(messages))
 
+    def _last_chunk(self, stream: ReplyStream | AsyncReplyStream, request: Request) -> ChatGenerationChunk:
+        missing = stream.builder.missing_call_ids()
+        return last_chunk(stream.reply(), missing, request.asked, cost_in_usage=self.cost_in_usage)
+
     @override
     def _generate(
         self,
@@ -104,7 +113,7 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, kwargs)
-        return chat_result(self._client.complete(request), request.asked)
+        return chat_result(self._client.complete(request), request.asked, cost_in_usage=self.cost_in_usage)
 
     @override
     async def _agenerate(
@@ -115,7 +124,7 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, kwargs)
-        return chat_result(await self._client.acomplete(request), request.asked)
+        return chat_result(await self._client.acomplete(request), request.asked, cost_in_usage=self.cost_in_usage)
 
     @override
     def _stream(
@@ -132,7 +141,7 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        last = last_chunk(stream.reply(), stream.builder.missing_call_ids(), request.asked)
+        last = self._last_chunk(stream, request)
         if run_manager:
             run_manager.on_llm_new_token("", chunk=last)
         yield last
@@ -152,7 +161,7 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        last = last_chunk(stream.reply(), stream.builder.missing_call_ids(), request.asked)
+        last = self._last_chunk(stream, request)
         if run_manager:
             await run_manager.on_llm_new_token("", chunk=last)
         yield last
@@ -170,15 +179,14 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         request, make = self._request(messages, stop, kwargs), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         with self._client.stream(request) as stream:
-            events = AnswerEvents(stream.reply, message_id(run_manager))
+            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self.cost_in_usage)
             for delta in stream:
                 if heard:
                     heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
                 yield from events.added(delta)
-        reply = stream.reply()
         if heard:
-            heard.on_llm_new_token("", chunk=last_chunk(reply, stream.builder.missing_call_ids(), request.asked))
-        yield from events.end(reply, request.asked)
+            heard.on_llm_new_token("", chunk=self._last_chunk(stream, request))
+        yield from events.end(stream.reply(), request.asked)
 
     async def _astream_chat_model_events(
         self,
@@ -191,16 +199,15 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         request, make = self._request(messages, stop, kwargs), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         async with self._client.astream(request) as stream:
-            events = AnswerEvents(stream.reply, message_id(run_manager))
+            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self.cost_in_usage)
             async for delta in stream:
                 if heard:
                     await heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
                 for event in events.added(delta):
                     yield event
-        reply = stream.reply()
         if heard:
-            await heard.on_llm_new_token("", chunk=last_chunk(reply, stream.builder.missing_call_ids(), request.asked))
-        for event in events.end(reply, request.asked):
+            await heard.on_llm_new_token("", chunk=self._last_chunk(stream, request))
+        for event in events.end(stream.reply(), request.asked):
             yield event
 
     # ---- tools

@@ -39,17 +39,19 @@ _BLANK: dict[str, Block] = {
 class AnswerEvents:
     """Turns the deltas of one answer into events: `added` for each of them, then `end`."""
 
-    __slots__ = ("_begun", "_message_id", "_places", "_so_far", "_text", "_thoughts")
+    __slots__ = ("_begun", "_cost_in_usage", "_message_id", "_places", "_so_far", "_text", "_thoughts")
 
-    def __init__(self, so_far: Callable[[], Reply], message_id: str) -> None:
+    def __init__(self, so_far: Callable[[], Reply], message_id: str, *, cost_in_usage: bool = False) -> None:
         """Nothing has been told yet.
 
         Args:
             so_far: gives the answer up to the delta at hand; asked only when a block opens.
             message_id: LangChain's id of the message; "" when there is none.
+            cost_in_usage: whether the usage has the cost too.
         """
         self._so_far = so_far
         self._message_id = message_id
+        self._cost_in_usage = cost_in_usage
         self._begun = False
         self._places: dict[str, int] = {}  # the number of each open block
         self._text = -1  # that of the text
@@ -112,7 +114,7 @@ class AnswerEvents:
             reply: the whole answer.
             asked: the models of the request, in order.
         """
-        message = answer(reply, asked)
+        message = answer(reply, asked, self._cost_in_usage)
         blocks = dict(named_blocks(message))
         told = self._opened(blocks.items(), {})
         if self._thoughts:
