@@ -487,6 +487,19 @@ def test_after_a_failure_nothing_more_is_sent_and_what_is_under_way_is_waited_fo
     assert [vector is None for vector in caught.value.vectors] == [False, True, True, True, True, True]
 
 
+def test_of_several_failures_none_is_forgotten(
+    client: Client, openrouter_gateway: LocalGateway, asked: Callable[..., list[Request]]
+) -> None:
+    openrouter_gateway.reply(path="/embeddings", delay=0.1, cost=1, times=None)
+    openrouter_gateway.fault("missing_item", match=lambda body: body["input"] == ["b"])
+    openrouter_gateway.fault("empty_vector", match=lambda body: body["input"] == ["c"])
+    with pytest.raises(MalformedResponseError) as caught:
+        aembed(client, asked(list("abc"), size=1), 3)
+    partial = caught.value.partial
+    assert partial is not None and partial.usage is not None and partial.usage.cost.charged == 3
+    assert len(caught.value.__notes__) == 1 and "MalformedResponseError" in caught.value.__notes__[0]
+
+
 def test_async_batches_run_side_by_side_and_no_more_than_allowed(
     client: Client, openrouter_gateway: LocalGateway, asked: Callable[..., list[Request]]
 ) -> None:

@@ -255,6 +255,8 @@ async def aembed(client: Client, requests: Sequence[Request], max_concurrency: i
             group.create_task(work())
     if failures:
         _tell(failures[0], requests, answers, failures)
+        for other in failures[1:]:
+            failures[0].add_note(f"Another of the requests failed too: {other!r}")
         raise failures[0]
     return _joined(answers)
 
