@@ -181,6 +181,13 @@ def test_a_stored_sum_stays_cut_off(stored: Any) -> None:
     assert same.content == message.content
 
 
+def test_a_dump_has_what_was_asked_for() -> None:
+    message = cut_off().message
+    assert message.model_dump(include={"content"}) == {"content": "Let me"}
+    assert message.model_dump()["invalid_tool_calls"][0]["args"] == CUT
+    assert len(message.tool_call_chunks) == 1  # type: ignore[attr-defined]
+
+
 def test_a_running_sum_is_stored_with_its_pieces() -> None:
     running: Any = direct_chunk("", {}, [call("{")]).message
     [same] = messages_from_dict(messages_to_dict([running]))

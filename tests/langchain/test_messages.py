@@ -247,6 +247,10 @@ def test_roles(message: BaseMessage, expected: dict[str, Any]) -> None:
             },
             {"type": "text", "text": "a\nb", "cache_control": CACHE},
         ),
+        (
+            {"type": "search_result", "title": "T", "source": "http://x", "content": [{"type": "text", "text": "a"}]},
+            {"type": "text", "text": "T\nhttp://x\na"},
+        ),
         ({"text": "a"}, {"type": "text", "text": "a"}),
         ({"type": "non_standard", "value": {"type": "new", "x": 1}}, {"type": "new", "x": 1}),
         ({"type": "brand_new", "x": {"y": 1}}, {"type": "brand_new", "x": {"y": 1}}),

@@ -181,8 +181,14 @@ def _document(block: Mapping[str, Any]) -> Part:
 def _texts(content: Any) -> str:
     parts = [wire_part(block) for block in ([content] if isinstance(content, str) else content or ())]
     if any(part.get("type") != "text" for part in parts):
-        raise ValueError("document block with more than text in its `source`: send its images as blocks of their own")
+        raise ValueError("a document made of more than text: send its images as blocks of their own")
     return "\n".join(str(part["text"]) for part in parts)
+
+
+def _search_result(block: Mapping[str, Any]) -> Part:
+    """Anthropic's: what a tool found, with its title and where it stands."""
+    said = [block.get("title"), block.get("source"), _texts(block.get("content"))]
+    return {"type": "text", "text": "\n".join(text for text in said if isinstance(text, str) and text)}
 
 
 def _media(block: Mapping[str, Any]) -> Part:
@@ -216,5 +222,6 @@ _TRANSLATIONS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
     "media": _media,
     "text-plain": _plain,
     "document": _document,
+    "search_result": _search_result,
     "non_standard": _non_standard,
 }
