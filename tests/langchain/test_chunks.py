@@ -212,3 +212,18 @@ def test_v1_content_ends_with_whole_calls() -> None:
         {"type": "tool_call", "id": "c", "name": "f", "args": {"a": 1}, "extras": {"x": 1}},
         {"type": "invalid_tool_call", "id": "d", "name": "f", "args": CUT, "error": None, "extras": {"x": 1}},
     ]
+
+
+def test_v1_content_ends_in_the_order_of_a_whole_answer() -> None:
+    text, call_block = (
+        {"type": "text", "text": "a", "index": "lc_txt_0"},
+        {"type": "tool_call", "name": "f", "index": 1},
+    )
+    thought = {"type": "reasoning", "reasoning": "hm", "index": "lc_rs_0"}
+    message = AnswerChunk(content=[call_block, "b", text, thought], chunk_position="last")
+    assert message.content == [
+        {"type": "reasoning", "reasoning": "hm"},
+        "b",
+        {"type": "text", "text": "a"},
+        call_block,
+    ]
