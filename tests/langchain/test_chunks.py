@@ -181,6 +181,13 @@ def test_a_stored_sum_stays_cut_off(stored: Any) -> None:
     assert same.content == message.content
 
 
+def test_a_dump_has_what_was_asked_for() -> None:
+    message = cut_off().message
+    assert message.model_dump(include={"content"}) == {"content": "Let me"}
+    assert message.model_dump()["invalid_tool_calls"][0]["args"] == CUT
+    assert len(message.tool_call_chunks) == 1  # type: ignore[attr-defined]
+
+
 def test_a_running_sum_is_stored_with_its_pieces() -> None:
     running: Any = direct_chunk("", {}, [call("{")]).message
     [same] = messages_from_dict(messages_to_dict([running]))
@@ -204,4 +211,19 @@ def test_v1_content_ends_with_whole_calls() -> None:
         text,
         {"type": "tool_call", "id": "c", "name": "f", "args": {"a": 1}, "extras": {"x": 1}},
         {"type": "invalid_tool_call", "id": "d", "name": "f", "args": CUT, "error": None, "extras": {"x": 1}},
+    ]
+
+
+def test_v1_content_ends_in_the_order_of_a_whole_answer() -> None:
+    text, call_block = (
+        {"type": "text", "text": "a", "index": "lc_txt_0"},
+        {"type": "tool_call", "name": "f", "index": 1},
+    )
+    thought = {"type": "reasoning", "reasoning": "hm", "index": "lc_rs_0"}
+    message = AnswerChunk(content=[call_block, "b", text, thought], chunk_position="last")
+    assert message.content == [
+        {"type": "reasoning", "reasoning": "hm"},
+        "b",
+        {"type": "text", "text": "a"},
+        call_block,
     ]

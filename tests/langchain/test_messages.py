@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.load import dumps, loads
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -20,6 +22,10 @@ from langchain_core.messages import (
     messages_from_dict,
     messages_to_dict,
 )
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
 
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.langchain import ChatOpenRouter
@@ -47,7 +53,21 @@ def wire(message: BaseMessage) -> dict[str, Any]:
         (AIMessage("a", name="al"), {"role": "assistant", "content": "a", "name": "al"}),
         (ToolMessage("a", tool_call_id="c"), {"role": "tool", "tool_call_id": "c", "content": "a"}),
         (ChatMessage("a", role="developer"), {"role": "developer", "content": "a"}),
-        (FunctionMessage("a", name="f"), {"role": "function", "content": "a", "name": "f"}),
+        (FunctionMessage("a", name="f"), {"role": "tool", "tool_call_id": "function_f", "content": "a"}),
+        (HumanMessage([]), {"role": "user", "content": ""}),
+        (ToolMessage([], tool_call_id="c"), {"role": "tool", "tool_call_id": "c", "content": ""}),
+        (
+            ToolMessage("boom", tool_call_id="c", status="error", artifact={"trace": 1}, name="f"),
+            {"role": "tool", "tool_call_id": "c", "content": "boom"},
+        ),
+        (
+            ToolMessage([{"rows": [1, "é"]}, "b"], tool_call_id="c"),
+            {
+                "role": "tool",
+                "tool_call_id": "c",
+                "content": [{"type": "text", "text": '{"rows": [1, "é"]}'}, {"type": "text", "text": "b"}],
+            },
+        ),
     ],
 )
 def test_roles(message: BaseMessage, expected: dict[str, Any]) -> None:
@@ -134,6 +154,104 @@ def test_roles(message: BaseMessage, expected: dict[str, Any]) -> None:
             },
             {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ"}},
         ),
+        (
+            {"type": "image", "base64": "/9j/4AA"},
+            {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9j/4AA"}},
+        ),
+        (
+            {"type": "image", "base64": "data:image/png;base64,QQ"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}},
+        ),
+        (
+            {"type": "image_url", "image_url": "http://x", "detail": "low"},
+            {"type": "image_url", "image_url": {"url": "http://x", "detail": "low"}},
+        ),
+        (
+            {"type": "input_image", "image_url": "http://x", "detail": "high"},
+            {"type": "image_url", "image_url": {"url": "http://x", "detail": "high"}},
+        ),
+        ({"type": "input_text", "text": "a"}, {"type": "text", "text": "a"}),
+        (
+            {"type": "input_file", "filename": "a.pdf", "file_url": "http://x"},
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "http://x"}},
+        ),
+        ({"type": "input_file", "file_id": "f"}, {"type": "file", "file": {"file_id": "f"}}),
+        (
+            {"type": "image", "source_type": "base64", "data": "QQ", "mime_type": "image/png"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}},
+        ),
+        (
+            {"type": "audio", "source_type": "base64", "data": "QQ", "mime_type": "audio/ogg"},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "ogg"}},
+        ),
+        (
+            {"type": "audio", "base64": "data:audio/mpeg;base64,QQ"},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "mp3"}},
+        ),
+        ({"type": "video_url", "video_url": "http://x"}, {"type": "video_url", "video_url": {"url": "http://x"}}),
+        (
+            {"type": "video_url", "video_url": {"url": "http://x"}, "processing": "static", "cache_control": CACHE},
+            {"type": "video_url", "video_url": {"url": "http://x"}, "processing": "static", "cache_control": CACHE},
+        ),
+        (
+            {"type": "video", "url": "data:video/mp4;base64,QQ"},
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "base64": "JVBERi0x"},
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0x"}},
+        ),
+        (
+            {"type": "file", "base64": "QQ", "filename": "a.csv"},
+            {"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "url": "data:application/pdf;base64,QQ"},
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "base64": "QQ", "mime_type": "image/png"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "base64": "QQ", "mime_type": "video/mp4"},
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,QQ"}},
+        ),
+        (
+            {"type": "file", "base64": "QQ", "mime_type": "audio/wav"},
+            {"type": "input_audio", "input_audio": {"data": "QQ", "format": "wav"}},
+        ),
+        ({"type": "file", "source_type": "text", "text": "a"}, {"type": "text", "text": "a"}),
+        (
+            {"type": "media", "mime_type": "image/png", "data": "QQ"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}},
+        ),
+        (
+            {"type": "media", "mime_type": "video/mp4", "file_uri": "http://x"},
+            {"type": "video_url", "video_url": {"url": "http://x"}},
+        ),
+        (
+            {"type": "document", "source": {"type": "url", "url": "http://x"}},
+            {"type": "file", "file": {"file_data": "http://x"}},
+        ),
+        ({"type": "document", "source": {"type": "file", "file_id": "f"}}, {"type": "file", "file": {"file_id": "f"}}),
+        ({"type": "document", "source": {"type": "content", "content": "a"}}, {"type": "text", "text": "a"}),
+        (
+            {
+                "type": "document",
+                "source": {
+                    "type": "content",
+                    "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+                },
+                "cache_control": CACHE,
+            },
+            {"type": "text", "text": "a\nb", "cache_control": CACHE},
+        ),
+        (
+            {"type": "search_result", "title": "T", "source": "http://x", "content": [{"type": "text", "text": "a"}]},
+            {"type": "text", "text": "T\nhttp://x\na"},
+        ),
+        ({"text": "a"}, {"type": "text", "text": "a"}),
         ({"type": "non_standard", "value": {"type": "new", "x": 1}}, {"type": "new", "x": 1}),
         ({"type": "brand_new", "x": {"y": 1}}, {"type": "brand_new", "x": {"y": 1}}),
     ],
@@ -160,6 +278,15 @@ def test_audio_formats(mime: str, name: str) -> None:
         ({"type": "audio", "url": "http://x"}, "by value only"),
         ({"type": "video"}, "`url`"),
         ({"type": "file"}, "`base64`"),
+        ({"type": "file", "base64": "QQ"}, "application/pdf"),
+        ({"type": "video", "base64": "QQ"}, "video/mp4"),
+        ({"type": "image_url", "image_url": {}}, "without address"),
+        ({"type": "audio", "base64": "QQ"}, "mime_type"),
+        ({"cachePoint": {"type": "default"}}, "without `type`, with \\['cachePoint'\\]"),
+        (
+            {"type": "document", "source": {"type": "content", "content": [{"type": "image", "url": "http://x"}]}},
+            "images as blocks of their own",
+        ),
     ],
 )
 def test_content_that_cannot_be_sent(block: dict[str, Any], said: str) -> None:
@@ -188,6 +315,18 @@ def test_tool_results_of_anthropic_become_messages() -> None:
     made = wire_messages([HumanMessage([result, {"type": "text", "text": "which?"}]), HumanMessage([result])])
     tool = {"role": "tool", "tool_call_id": "t", "content": [{"type": "text", "text": "green"}]}
     assert made == [tool, {"role": "user", "content": [{"type": "text", "text": "which?"}]}, tool]
+
+
+def test_marks_of_the_cache_on_results_of_tools() -> None:
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "green", "cache_control": CACHE}
+    [made] = wire_messages([HumanMessage([result])])
+    assert made["content"] == [{"type": "text", "text": "green", "cache_control": CACHE}]
+    parts = [{"type": "text", "text": "a"}, {"type": "image", "source": {"type": "url", "url": "http://x"}}]
+    [made] = wire_messages([HumanMessage([{**result, "content": parts}])])
+    assert made["content"] == [
+        parts[0],
+        {"type": "image_url", "image_url": {"url": "http://x"}, "cache_control": CACHE},
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ answers go back
@@ -333,6 +472,146 @@ def test_a_sum_of_chunks_can_be_sent() -> None:
     assert wire(chunk)["tool_calls"][0]["id"] == "a"
 
 
+CALLED = {"id": "t", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+OTHERS: list[tuple[str, AIMessage, dict[str, Any]]] = [
+    (
+        "Anthropic, thinking and a search",
+        AIMessage(
+            [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "server_tool_use", "id": "w", "name": "web_search", "input": {"q": "x"}},
+                {"type": "web_search_tool_result", "tool_use_id": "w", "content": []},
+                {"type": "text", "text": "a", "citations": [{"type": "web_search_result_location"}]},
+                {"type": "text", "text": "b"},
+                {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}},
+            ],
+            tool_calls=[{"name": "f", "args": {"x": 1}, "id": "t"}],
+            response_metadata={"model_provider": "anthropic"},
+        ),
+        {"role": "assistant", "content": "ab", "tool_calls": [CALLED]},
+    ),
+    (
+        "Anthropic, content alone",
+        AIMessage([{"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}]),
+        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+    ),
+    (
+        "Anthropic, standard blocks",
+        AIMessage(
+            [
+                {"type": "reasoning", "reasoning": "hm", "extras": {"signature": "s"}},
+                {"type": "text", "text": "a", "annotations": []},
+                {"type": "tool_call", "id": "t", "name": "f", "args": {"x": 1}},
+            ],
+            tool_calls=[{"name": "f", "args": {"x": 1}, "id": "t"}],
+            response_metadata={"model_provider": "anthropic", "output_version": "v1"},
+        ),
+        {"role": "assistant", "content": "a", "tool_calls": [CALLED]},
+    ),
+    (
+        "OpenAI, Responses",
+        AIMessage(
+            [
+                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]},
+                {"type": "web_search_call", "id": "ws", "status": "completed"},
+                {"type": "output_text", "text": "a", "annotations": []},
+                {"type": "refusal", "refusal": "no"},
+                {"type": "function_call", "call_id": "t", "name": "f", "arguments": '{"x": 1}', "id": "fc_1"},
+            ],
+            response_metadata={"model_provider": "openai"},
+        ),
+        {"role": "assistant", "content": "a", "tool_calls": [CALLED], "refusal": "no"},
+    ),
+    (
+        "OpenAI, raw calls",
+        AIMessage("", additional_kwargs={"tool_calls": [CALLED], "refusal": None}),
+        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+    ),
+    (
+        "OpenAI, functions",
+        AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": '{"x": 1}'}}),
+        {"role": "assistant", "content": None, "tool_calls": [{**CALLED, "id": "function_f"}]},
+    ),
+    (
+        "an image of OpenAI",
+        AIMessage(
+            [{"type": "image", "base64": "QQ", "mime_type": "image/png", "id": "ig_1"}],
+            response_metadata={"model_provider": "openai"},
+        ),
+        {
+            "role": "assistant",
+            "content": "",
+            "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}}],
+        },
+    ),
+    (
+        "Google, code",
+        AIMessage(
+            [
+                {"type": "executable_code", "executable_code": "1", "language": 1},
+                {"type": "code_execution_result", "code_execution_result": "1"},
+                "a",
+            ],
+            response_metadata={"model_provider": "google_genai"},
+        ),
+        {"role": "assistant", "content": "a"},
+    ),
+    (
+        "DeepSeek",
+        AIMessage("a", additional_kwargs={"reasoning_content": "hm"}, response_metadata={"model_provider": "deepseek"}),
+        {"role": "assistant", "content": "a", "reasoning": "hm"},
+    ),
+    (
+        "the official package",
+        AIMessage(
+            "a",
+            additional_kwargs={"reasoning_content": "hm", "reasoning_details": DETAILS},
+            response_metadata={"model_provider": "openrouter"},
+        ),
+        {"role": "assistant", "content": "a", "reasoning_details": DETAILS},
+    ),
+    (
+        "sound made by hand",
+        AIMessage([{"type": "audio", "base64": "QQ", "mime_type": "audio/wav"}]),
+        {"role": "assistant", "content": [{"type": "input_audio", "input_audio": {"data": "QQ", "format": "wav"}}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "expected"), [case[1:] for case in OTHERS], ids=[case[0] for case in OTHERS])
+def test_answers_of_others(model: ChatOpenRouter, sent: Any, message: AIMessage, expected: dict[str, Any]) -> None:
+    before = copy.deepcopy(message)
+    calls = [ToolMessage("r", tool_call_id=call["id"]) for call in expected.get("tool_calls", ())]
+    model.invoke([HumanMessage("hi"), message, *calls, HumanMessage("go on")])
+    assert sent()["messages"][1] == expected
+    assert message == before
+
+
+def test_an_agent_falls_back_from_another_provider(make: Any, sent: Any) -> None:
+    """The calls of one model are answered to another."""
+    first: Any = GenericFakeChatModel(messages=iter([OTHERS[0][1]]))
+    history: list[Any] = [HumanMessage("hi")]
+    history.append(first.with_fallbacks([make()]).invoke(history))
+    history.append(ToolMessage("found", tool_call_id="t"))
+    first.with_fallbacks([make()], exceptions_to_handle=(BaseException,)).invoke(history)
+    assert [message["role"] for message in sent()["messages"]] == ["user", "assistant", "tool"]
+    assert sent()["messages"][1]["tool_calls"] == [CALLED]
+
+
+def test_v1_content_alone_is_enough_for_the_rest() -> None:
+    audio = {"id": "a", "data": "QQ", "transcript": "hi", "expires_at": 3}
+    whole = answered(content="hi", refusal="no", audio=audio, annotations=[FILE])
+    bare = as_v1(whole).model_copy(update={"additional_kwargs": {}})
+    assert wire(bare) == wire(whole)
+    assert wire(bare) == {"role": "assistant", "content": "hi", "refusal": "no", "audio": audio, "annotations": [FILE]}
+
+
+def test_calls_of_content_are_not_said_twice() -> None:
+    block = {"type": "tool_call", "name": "f", "args": {"x": 1}, "id": None}
+    message = AIMessage([block], tool_calls=[{"name": "f", "args": {"x": 1}, "id": None}])
+    assert wire(message)["tool_calls"] == [{**CALLED, "id": ""}]
+
+
 def test_core_normalizes_parts_first_and_nothing_is_lost(model: ChatOpenRouter, sent: Any) -> None:
     """Core turns OpenAI's file and audio parts into standard blocks before we see them."""
     blocks: list[Any] = [
@@ -344,6 +623,78 @@ def test_core_normalizes_parts_first_and_nothing_is_lost(model: ChatOpenRouter, 
         },
         {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "mp3"}},
         {"type": "file", "file": {"file_id": "f"}},
+        {"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;base64,QQ=="}},
+        {"type": "file", "file": {"filename": "b.pdf", "file_data": "http://x"}},
     ]
     model.invoke([HumanMessage(blocks)])
     assert sent()["messages"][0]["content"] == blocks
+
+
+def test_former_blocks_of_langchain(model: ChatOpenRouter, sent: Any) -> None:
+    blocks: list[Any] = [
+        {"type": "image", "source_type": "url", "url": "http://x"},
+        {"type": "image", "source_type": "base64", "data": "QQ", "mime_type": "image/png", "cache_control": CACHE},
+        {"type": "audio", "source_type": "base64", "data": "QQ", "mime_type": "audio/mpeg"},
+        {"type": "file", "source_type": "base64", "data": "QQ", "mime_type": "application/pdf", "filename": "a.pdf"},
+        {"type": "file", "source_type": "url", "url": "http://x"},
+        {"type": "file", "source_type": "text", "url": "a", "mime_type": "text/plain"},  # the text is called so
+        {"type": "file", "source_type": "id", "id": "f"},
+    ]
+    model.invoke([HumanMessage(blocks), AIMessage("ok"), HumanMessage("and?")])
+    assert sent()["messages"][0]["content"] == [
+        {"type": "image_url", "image_url": {"url": "http://x"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ"}, "cache_control": CACHE},
+        {"type": "input_audio", "input_audio": {"data": "QQ", "format": "mp3"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ"}},
+        {"type": "file", "file": {"file_data": "http://x"}},
+        {"type": "text", "text": "a"},
+        {"type": "file", "file": {"file_id": "f"}},
+    ]
+
+
+class Plain(TypedDict):
+    messages: Annotated[list[Any], add_messages]
+
+
+def through_checkpoint(message: Any) -> Any:
+    """As a graph's state keeps it."""
+    kept = JsonPlusSerializer()
+    return kept.loads_typed(kept.dumps_typed(message))
+
+
+def through_state(message: Any) -> Any:
+    """As a graph with a memory gives it back."""
+    made = StateGraph(Plain)
+    made.add_node("talk", lambda _: {"messages": [message]})
+    made.add_edge(START, "talk")
+    made.add_edge("talk", END)
+    graph, config = made.compile(checkpointer=InMemorySaver()), {"configurable": {"thread_id": "1"}}
+    graph.invoke({"messages": []}, config)  # type: ignore[arg-type]
+    return graph.get_state(config).values["messages"][-1]  # type: ignore[arg-type]
+
+
+def through_dumps(message: Any) -> Any:
+    return loads(dumps(message), allowed_objects="messages")
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+@pytest.mark.parametrize("kept", [through_json, through_checkpoint, through_state, through_dumps])
+@pytest.mark.parametrize("version", [None, "v1"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_is_kept_goes_back_unchanged(
+    make: Any, openrouter_gateway: Any, sent: Any, kept: Any, version: str | None, streams: bool
+) -> None:
+    openrouter_gateway.reply(
+        "hi",
+        reasoning="hm",
+        reasoning_details=DETAILS,
+        tool_calls=CALLS,
+        refusal="no",
+        images=[IMAGE],
+        annotations=[FILE],
+    )
+    model = make(output_version=version)
+    first, *rest = list(model.stream("hi")) if streams else [model.invoke("hi")]
+    message = first + rest if rest else first
+    model.invoke([HumanMessage("hi"), kept(message), RESULT, HumanMessage("go on")])
+    assert sent()["messages"][1] == SENT

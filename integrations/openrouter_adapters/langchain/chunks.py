@@ -70,18 +70,21 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
         nothing = other.content == "" and isinstance(self.content, list)
         return type(self)(**{**dict(other), **({"content": []} if nothing else {})}) + self
 
+    # A sum that has ended is stored without its pieces: it is read again by core's class, which would make calls of
+    # them once more, and complete those that were cut off.
+
     @property
     @override
     def lc_attributes(self) -> dict[str, Any]:
-        return {**super().lc_attributes, **self._settled()}
+        pieces: dict[str, Any] = {"tool_call_chunks": []} if self.chunk_position == "last" else {}
+        return {**super().lc_attributes, **pieces}
 
     @model_serializer(mode="wrap")
     def _dumped(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {**dump(self), **self._settled()}
-
-    def _settled(self) -> dict[str, Any]:
-        """What is stored in another way: a sum is read again by core's class, which would complete cut-off calls."""
-        return {"tool_call_chunks": []} if self.chunk_position == "last" else {}
+        dumped: dict[str, Any] = dump(self)
+        if self.chunk_position == "last" and "tool_call_chunks" in dumped:
+            dumped["tool_call_chunks"] = []
+        return dumped
 
     @classmethod
     @override

@@ -23,7 +23,7 @@ from langchain_core.messages import (
 
 from openrouter_adapters.core.tool_calls import parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
-from openrouter_adapters.langchain.parts import Part, wire_part
+from openrouter_adapters.langchain.parts import KEPT, Part, wire_part
 
 Wire = dict[str, Any]
 
@@ -33,23 +33,12 @@ ARGUMENT_TEXTS = "tool_call_arguments"
 Not ``tool_calls``, where others keep raw calls: core parses that key into tool calls again when chunks are merged.
 """
 
-# Blocks of an answer that go back in fields of their own, or not at all.
-_NO_PARTS = {
-    "reasoning",
-    "thinking",
-    "redacted_thinking",
-    "reasoning_content",
-    "tool_call",
-    "tool_call_chunk",
-    "invalid_tool_call",
-    "tool_use",
-    "input_json_delta",
-    "function_call",
-    "server_tool_call",
-    "server_tool_call_chunk",
-    "server_tool_result",
-    "server_tool_use",
-    "web_search_tool_result",
+# What of an answer's content goes back as a part. The rest goes back in fields of its own, or is the inner record of
+# another provider (signed thoughts, searches, executed code), which none but itself can read.
+_SENDABLE = {"text", "image_url", "input_audio", "file", "video_url"}
+_SAYING = {
+    *("text", "input_text", "output_text", "image_url", "input_image", "input_audio", "audio", "video", "video_url"),
+    *("file", "input_file", "media", "document", "text-plain", "non_standard"),
 }
 
 
@@ -84,6 +73,8 @@ def _wire(message: BaseMessage, answered: set[str]) -> list[Wire]:
         return [assistant_message(message, answered)]
     if isinstance(message, ToolMessage):
         return [_tool(message.tool_call_id, message.content)]
+    if isinstance(message, FunctionMessage):
+        return [_tool(_function_id(message.name), message.content)]
     if isinstance(message, HumanMessage) and isinstance(message.content, list):
         return list(_human(message))
     return [{"role": _role(message), "content": _content(message.content)} | known(name=message.name)]
@@ -94,27 +85,47 @@ def _role(message: BaseMessage) -> str:
         return str(message.additional_kwargs.get("__openai_role__") or "system")
     if isinstance(message, ChatMessage):
         return message.role
-    if isinstance(message, HumanMessage | FunctionMessage):
-        return "user" if isinstance(message, HumanMessage) else "function"
+    if isinstance(message, HumanMessage):
+        return "user"
     raise TypeError(f"a {type(message).__name__} cannot be sent: use system, human, AI, tool or chat messages")
 
 
 def _content(content: str | list[str | dict[Any, Any]]) -> str | list[Part]:
-    return content if isinstance(content, str) else [wire_part(block) for block in content]
+    return content if isinstance(content, str) else [wire_part(block) for block in content] or ""
 
 
 def _human(message: HumanMessage) -> Iterator[Wire]:
     """Anthropic's tool results stand inside the user's message; on this wire they are messages of their own."""
     results = [block for block in dicts_of(message.content) if block.get("type") == "tool_result"]
     for block in results:
-        yield _tool(str(block.get("tool_use_id")), block.get("content") or "")
+        yield _tool(str(block.get("tool_use_id")), block.get("content") or "", **_marks(block))
     rest = [block for block in message.content if block not in results]
     if rest or not results:
         yield {"role": "user", "content": _content(rest)} | known(name=message.name)
 
 
-def _tool(call_id: str, content: str | list[str | dict[Any, Any]]) -> Wire:
-    return {"role": "tool", "tool_call_id": call_id, "content": _content(content)}
+def _tool(call_id: str, content: str | list[str | dict[Any, Any]], **marks: Any) -> Wire:
+    """A tool's result. What has no type is data; marks of the cache stand on a part, here on the last."""
+    if not isinstance(content, str):
+        content = [block if isinstance(block, str) or "type" in block else _json(block) for block in content]
+    made = _content(content)
+    if marks and made:
+        parts = [{"type": "text", "text": made}] if isinstance(made, str) else made
+        made = [*parts[:-1], {**parts[-1], **marks}]
+    return {"role": "tool", "tool_call_id": call_id, "content": made}
+
+
+def _marks(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: block[key] for key in KEPT if block.get(key)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _function_id(name: Any) -> str:
+    """The id of a call of OpenAI's former kind, which had none."""
+    return f"function_{name}"
 
 
 # ---------------------------------------------------------------------------------------------- an answer goes back
@@ -128,13 +139,13 @@ def assistant_message(message: AIMessage, answered: set[str]) -> Wire:
         answered: the ids of the tool calls that have results in the conversation.
     """
     extra, calls = message.additional_kwargs, _calls(message, answered)
-    files = [item for item in dicts_of(extra.get("annotations")) if item.get("type") == "file"]
+    files = [item for item in dicts_of(extra.get("annotations")) or _annotations(message) if item.get("type") == "file"]
     optional = known(
         name=message.name,
         tool_calls=calls or None,
-        refusal=text_of(extra.get("refusal")),
+        refusal=_refusal(message),
         images=_images(message) or None,
-        audio=dict_of(extra.get("audio")) or None,
+        audio=dict_of(extra.get("audio")) or _spoken(message),
         annotations=files or None,
     )
     content = _said(message)
@@ -146,17 +157,42 @@ def _said(message: AIMessage) -> str | list[Part]:
     """The text, or parts where the content has more than plain text."""
     if isinstance(message.content, str):
         return message.content
-    parts = [wire_part(block) for block in message.content if not _has_own_field(block, message)]
-    plain = all(part.keys() == {"type", "text"} for part in parts)
-    return "".join(str(part["text"]) for part in parts) if plain else parts
+    parts = [wire_part(block) for block in message.content if _is_said(block)]
+    sendable = [part for part in parts if part.get("type") in _SENDABLE]
+    plain = all(part.keys() == {"type", "text"} for part in sendable)
+    return "".join(str(part["text"]) for part in sendable) if plain else sendable
 
 
-def _has_own_field(block: str | Mapping[str, Any], message: AIMessage) -> bool:
+def _is_said(block: str | Mapping[str, Any]) -> bool:
+    """Whether a block may be a part; the images and the sound of an answer have fields of their own."""
     if isinstance(block, str):
-        return False
-    kind = block.get("type")
-    refusal = kind == "refusal" or dict_of(block.get("value")).get("type") == "refusal"
-    return kind in _NO_PARTS or kind == "image" or refusal or (kind == "audio" and "audio" in message.additional_kwargs)
+        return True
+    known_sound = block.get("type") == "audio" and (block.get("id") or not block.get("mime_type"))
+    return block.get("type") in _SAYING and not known_sound
+
+
+def _refusal(message: AIMessage) -> str | None:
+    """The refusal: as it came, or from a block of it (ours, or OpenAI's)."""
+    blocks = [
+        *_blocks(message, "refusal"),
+        *(dict_of(block.get("value")) for block in _blocks(message, "non_standard")),
+    ]
+    refused = (block.get("refusal") for block in blocks if block.get("type") == "refusal")
+    return text_of(message.additional_kwargs.get("refusal")) or next(filter(text_of, refused), None)
+
+
+def _spoken(message: AIMessage) -> Wire | None:
+    """The sound of an answer, from a standard block of it."""
+    for block in _blocks(message, "audio"):
+        if block.get("id"):
+            return known(id=block["id"], data=block.get("base64"), **dict_of(block.get("extras")))
+    return None
+
+
+def _annotations(message: AIMessage) -> list[dict[str, Any]]:
+    """What the standard blocks of an answer keep of its annotations as it was on the wire."""
+    kept = [item for block in _blocks(message, "text") for item in dicts_of(block.get("annotations"))]
+    return [dict_of(item.get("value")) for item in kept if item.get("type") == "non_standard_annotation"]
 
 
 def _images(message: AIMessage) -> list[Part]:
@@ -181,9 +217,14 @@ def _reasoning(message: AIMessage) -> Wire:
     if not isinstance(details, list):
         stored = (dict_of(block.get("extras")).get("reasoning_details") for block in blocks)
         details = next((items for items in stored if isinstance(items, list)), None)
-    texts = "".join(block["reasoning"] for block in blocks if isinstance(block.get("reasoning"), str))
+    texts = "".join(block["reasoning"] for block in blocks if _is_plain_thought(block))
     text = text_of(extra.get("reasoning_content")) or texts
     return known(reasoning_details=details, reasoning=text if text and not details else None)
+
+
+def _is_plain_thought(block: Mapping[str, Any]) -> bool:
+    """Whether a block has readable reasoning. What another provider signed is of no use without its seal."""
+    return isinstance(block.get("reasoning"), str) and "signature" not in dict_of(block.get("extras"))
 
 
 def _calls(message: AIMessage, answered: set[str]) -> list[Wire]:
@@ -194,8 +235,22 @@ def _calls(message: AIMessage, answered: set[str]) -> list[Wire]:
     texts = dict_of(message.additional_kwargs.get(ARGUMENT_TEXTS))
     calls = [_call(call, _arguments(call, texts)) for call in message.tool_calls]
     calls += [_call(call, call.get("args") or "") for call in message.invalid_tool_calls if call.get("id") in answered]
+    there = {call.get("id") or "" for call in [*message.tool_calls, *message.invalid_tool_calls]}
+    calls += [call for call in _written_calls(message) if call["id"] not in there]
     places = {call_id: place for place, call_id in enumerate(texts)}
     return sorted(calls, key=lambda call: places.get(call["id"], len(places)))
+
+
+def _written_calls(message: AIMessage) -> Iterator[Wire]:
+    """Calls that stand in the content alone (standard, Anthropic's, OpenAI's Responses), and the former kind."""
+    for block in dicts_of(message.content if isinstance(message.content, list) else []):
+        if block.get("type") in ("tool_call", "tool_use"):
+            yield _call(block, _json(block.get("args") or block.get("input") or {}))
+        elif block.get("type") == "function_call":
+            yield _call({**block, "id": block.get("call_id")}, str(block.get("arguments") or ""))
+    former = dict_of(message.additional_kwargs.get("function_call"))
+    if former and not message.tool_calls:
+        yield _call({**former, "id": _function_id(former.get("name"))}, str(former.get("arguments") or ""))
 
 
 def _call(call: Mapping[str, Any], arguments: str) -> Wire:
@@ -208,4 +263,4 @@ def _arguments(call: Mapping[str, Any], texts: Mapping[str, Any]) -> str:
     text = texts.get(call.get("id") or "")
     if isinstance(text, str) and parse_args(text) == call["args"]:
         return text
-    return json.dumps(call["args"], ensure_ascii=False)
+    return _json(call["args"])
