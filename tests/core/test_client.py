@@ -103,6 +103,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @ways
+def test_sound_comes_as_a_stream_whatever_was_asked(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    """OpenRouter gives audio in streams only, and refuses anything else."""
+    spoken = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    _, reply = ask(client, request(openrouter_gateway, model="openai/gpt-4o-audio-preview", **spoken))
+    assert reply.audio is not None and reply.audio["data"] and reply.audio["transcript"] == "You said: hi"
+    openrouter_gateway.fault("cut")
+    with pytest.raises(OpenRouterError):
+        ask(client, request(openrouter_gateway, model="openai/gpt-4o-audio-preview", **spoken))
+
+
+@ways
 def test_an_answer_is_the_same_every_way(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
     openrouter_gateway.reply("Hello there", reasoning="Hm", cost=0.25)
     text, reply = ask(client, request(openrouter_gateway))

@@ -64,7 +64,12 @@ class Client:
         Raises:
             OpenRouterError: the request failed, or its answer did; after the retries that are due.
         """
-        return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.whole(data)))
+        if not request.streams_only:
+            return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.whole(data)))
+        with self.stream(request) as stream:
+            for _ in stream:
+                pass
+        return stream.reply()
 
     def fetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
         """The answer of another endpoint than chat.
@@ -149,9 +154,14 @@ class Client:
 
     async def acomplete(self, request: Request) -> Reply:
         """As `complete`."""
-        return await self._aretrying(
-            request, lambda: self._awhole_once(request, lambda opened, data: opened.whole(data))
-        )
+        if not request.streams_only:
+            return await self._aretrying(
+                request, lambda: self._awhole_once(request, lambda opened, data: opened.whole(data))
+            )
+        async with self.astream(request) as stream:
+            async for _ in stream:
+                pass
+        return stream.reply()
 
     async def afetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
         """As `fetch`."""

@@ -246,7 +246,7 @@ class OpenRouterOptions(EndpointOptions):
         default=None, description="aspect_ratio, image_size ... of generated images."
     )
     audio: dict[str, Any] | None = Field(
-        default=None, description="voice and format of generated audio (streaming only)."
+        default=None, description="voice and format of generated audio, which always streams on the wire."
     )
     web_search_options: dict[str, Any] | None = Field(
         default=None, description="Options of models with a search of their own."

@@ -71,6 +71,12 @@ class Request:
     method: Literal["post", "get"] = "post"
 
     @property
+    def streams_only(self) -> bool:
+        """Whether OpenRouter answers this as a stream only: audio output does not exist otherwise."""
+        modalities = self.body.get("modalities")
+        return isinstance(modalities, list) and "audio" in modalities
+
+    @property
     def asked(self) -> tuple[str, ...]:
         """The models asked for in order: ``model``, then ``models``."""
         first, rest = self.body.get("model"), self.body.get("models")
