@@ -30,6 +30,8 @@ _SUPPORTED = {
     *("enum", "const", "discriminator", "pattern", "format", "multipleOf", "minItems", "maxItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 }
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 _SAYS_WHAT = ("type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum", "const")
 
 
@@ -53,7 +55,8 @@ def strict_schema(schema: Schema) -> dict[str, Any]:
     Args:
         schema: a JSON schema; definitions in it may refer to one another, and to themselves.
     """
-    return _strict(schema, schema, frozenset())
+    made: dict[str, Any] = _strict(schema, schema, frozenset())
+    return made
 
 
 def _strict(node: Any, root: Schema, inside: frozenset[str]) -> Any:
@@ -94,8 +97,9 @@ def _target(node: Schema, root: Schema) -> Schema | None:
 
 def _single_part(node: Schema) -> Schema | None:
     parts = node.get("allOf")
-    single = isinstance(parts, list) and len(parts) == 1 and node.keys() - {"allOf"} <= _ANNOTATIONS
-    return dict_of(parts[0]) if single else None
+    if not isinstance(parts, list) or len(parts) != 1 or not node.keys() - {"allOf"} <= _ANNOTATIONS:
+        return None
+    return dict_of(parts[0])
 
 
 def _without(node: Schema, key: str) -> dict[str, Any]:
@@ -151,7 +155,7 @@ def can_be_strict(schema: Schema) -> bool:
     """Whether the strict form of a schema is wholly in the strict subset.
 
     It is not where there is a free-form map (``dict[str, int]``), a value that may be anything, a tuple, a limit to a
-    text's length or another keyword outside the subset, or no object at the top.
+    text's length or another keyword or format outside the subset, or no object at the top.
     """
     top = strict_schema(schema)
     return "properties" in top and all(_is_strict(node, schema) for node in _nodes(schema))
@@ -179,8 +183,11 @@ def _is_strict(node: Any, root: Schema) -> bool:
         return False
     if "allOf" in node and not _single_part(node):
         return False
+    if node.get("format", "date") not in _FORMATS or _LOOKS_AROUND.search(str(node.get("pattern"))):
+        return False
     if "$ref" in node:
         return _target(node, root) is not None
-    kinds = node.get("type") if isinstance(node.get("type"), list) else [node.get("type")]
+    kind = node.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
     lacking = ("object" in kinds and "properties" not in node) or ("array" in kinds and "items" not in node)
     return not lacking and sum(key in node for key in ("properties", "oneOf", "anyOf")) <= 1

@@ -17,11 +17,20 @@ from typing_extensions import override
 
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.model import OpenRouterModel
-from openrouter_adapters.core.request import Request, build_request
+from openrouter_adapters.core.request import Request, build_request, requiring_parameters
+from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
 from openrouter_adapters.langchain.messages import wire_messages
-from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
+from openrouter_adapters.langchain.structured import (
+    Method,
+    Reading,
+    StructuredOutputParser,
+    asking,
+    names_of,
+    wanted_by,
+)
+from openrouter_adapters.langchain.tools import ToolChoice, wire_format, wire_tool, wire_tool_choice
 
 # Not to be shown in traces: secrets, and objects that are none of their business.
 _UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
@@ -96,11 +105,13 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
         options = {self.option_aliases.get(name, name): value for name, value in call.items() if name != "stream"}
+        guarded = options.pop("require_parameters", None)
         if not options.get("tools", True):
             del options["tools"]
         if stop is not None:
             options["stop"] = stop or None
-        return build_request(self, options, wire_messages(messages))
+        request = build_request(self, options, wire_messages(messages))
+        return requiring_parameters(request, self.set_options(), options) if guarded else request
 
     @override
     def _generate(
@@ -182,20 +193,63 @@ class ChatOpenRouter(OpenRouterModel, BaseChatModel):
             tools: LangChain tools, functions, pydantic classes, TypedDicts, schemas; or dicts of the wire, server tools
                 such as ``{"type": "openrouter:web_search"}`` among them, which are sent as they are.
             tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or the wire's dict.
-            strict: put into each function's definition; None: leave it out.
+            strict: True: arguments must follow their schemas to the letter, which are put into the strict subset for
+                it; None: not said.
             parallel_tool_calls: whether several tools may be called at once; None: the provider's default.
-            **kwargs: options for every call.
+            **kwargs: options for every call; a schema as ``response_format`` is put into the wire's form, and only
+                providers that know it may answer (``require_parameters=False`` turns that off).
 
         Raises:
             ValueError: `tool_choice` names no tool.
         """
         made = [wire_tool(tool, strict=strict) for tool in tools]
+        form = wire_format(kwargs.pop("response_format", None), strict)
+        guarded = isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")
         bound = {
             "tools": made or None,
             "tool_choice": wire_tool_choice(tool_choice, made),
             "parallel_tool_calls": parallel_tool_calls,
+            "response_format": form,
+            "require_parameters": guarded or None,
         }
-        return self.bind(**{name: value for name, value in bound.items() if value is not None}, **kwargs)
+        return self.bind(**{**known(**bound), **kwargs})
+
+    @override
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method = "function_calling",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        require_parameters: bool = True,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model, answering with objects.
+
+        Args:
+            schema: a pydantic class, TypedDict, dataclass, JSON schema or a function's dict; not needed for json_mode.
+            method: "function_calling" (a function that must be called), "json_schema" (the provider holds the model to
+                the schema) or "json_mode" (any JSON: say in the prompt which).
+            include_raw: give ``{"raw", "parsed", "parsing_error"}``; an answer that cannot be read raises nothing.
+            strict: True: the strict subset of JSON Schema; False: the schema as it is; None: with json_schema strict
+                where the schema can be, otherwise not said.
+            tools: what the model may call instead.
+            require_parameters: send ``provider.require_parameters``, so that no provider answers that ignores the
+                schema; what ``provider`` says of it itself wins.
+            **kwargs: options for every call.
+
+        Raises:
+            ValueError: no such method, or no schema. When called: a StructuredOutputError (an answer that does not fit)
+                or its RefusalError, with the answer as ``raw``.
+        """
+        asked = wanted_by(schema, method, strict)
+        by_call = method == "function_calling"
+        options = asking(asked, method, strict, tools or ())
+        bound = self.bind_tools(**{**options, "require_parameters": require_parameters, **kwargs})
+        reading = Reading(asked, by_call, frozenset(names_of(tools or ())))
+        return bound | StructuredOutputParser(reading=reading, include_raw=include_raw)
 
     # ---- what LangChain asks of a model
 
