@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         ProviderError,
         RateLimitError,
+        RefusalError,
         StallTimeoutError,
         StreamInterruptedError,
+        StructuredOutputError,
         UnprocessableRequestError,
     )
     from openrouter_adapters.core.refresh import refresh_catalog
@@ -51,8 +53,10 @@ __all__ = [
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StallTimeoutError",
     "StreamInterruptedError",
+    "StructuredOutputError",
     "UnprocessableRequestError",
     "__version__",
     "refresh_catalog",

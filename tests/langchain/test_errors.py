@@ -31,6 +31,8 @@ KINDS = {
     "ProviderError": langchain.ModelAPIError,
     "StreamInterruptedError": langchain.ModelAPIError,
     "MalformedResponseError": langchain.ModelAPIError,
+    "StructuredOutputError": langchain.OutputParserException,
+    "RefusalError": langchain.OutputParserException,
     "BudgetExceededError": langchain.ModelError,
 }
 

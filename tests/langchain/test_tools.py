@@ -11,7 +11,6 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
 from openrouter_adapters.langchain.tools import wire_tool, wire_tool_choice
 
@@ -124,9 +123,3 @@ def test_no_empty_list_of_tools(model: ChatOpenRouter, sent: Callable[[], dict[s
     assert sent()["response_format"] == {"type": "json_object"}
     model.invoke("hi", tools=[])
     assert "tools" not in sent()
-
-
-def test_structured_output_by_function_calling(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
-    openrouter_gateway.reply(None, tool_calls=[("Look", {"at": "me"})])
-    assert model.with_structured_output(Look).invoke("hi") == Look(at="me")
-    assert openrouter_gateway.requests[-1].body["tool_choice"] == "required"

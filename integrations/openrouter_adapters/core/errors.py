@@ -20,6 +20,8 @@
     ├── ProviderError                   5xx, and upstream trouble that no other class names
     ├── StreamInterruptedError          an error chunk after the answer had begun
     ├── MalformedResponseError          what came is no answer
+    ├── StructuredOutputError           the answer is not what the schema asks for
+    │   └── RefusalError                the model refused to give one
     └── BudgetExceededError             a budget is spent: nothing was sent
 
 Every class that speaks of a request is also the ``openai`` exception of the matching kind. A failure under HTTP 200 (an
@@ -234,6 +236,37 @@ class StreamInterruptedError(OpenRouterError, openai.APIError):
 
 class MalformedResponseError(OpenRouterError, openai.APIResponseValidationError):
     """What the server sent is no answer and no error that can be read."""
+
+
+class StructuredOutputError(OpenRouterError):
+    """The answer is not what the schema asks for.
+
+    Attributes:
+        raw: the answer, as the framework's own message; its usage and cost are in there.
+        finish_reason: why the answer ended.
+    """
+
+    def __init__(self, message: str, *, raw: Any = None, finish_reason: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.raw = raw
+        self.finish_reason = finish_reason
+
+    @override
+    def _details(self) -> list[str]:
+        cut_off = self.finish_reason == "length"
+        return [*super()._details(), "It was cut off at the output limit: raise max_tokens." if cut_off else ""]
+
+
+class RefusalError(StructuredOutputError):
+    """The model refused, or a content filter stopped the answer.
+
+    Attributes:
+        refusal: the model's words; None when it was the filter, and it said none.
+    """
+
+    def __init__(self, message: str, *, refusal: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.refusal = refusal
 
 
 class BudgetExceededError(OpenRouterError):

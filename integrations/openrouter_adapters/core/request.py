@@ -8,7 +8,7 @@ is mutated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -32,6 +32,7 @@ from openrouter_adapters.core.options import (
     OpenRouterOptions,
     ProviderPreferences,
 )
+from openrouter_adapters.core.wire import dict_of
 
 CHAT, EMBEDDINGS, RERANK = "/chat/completions", "/embeddings", "/rerank"
 """The endpoints that cost something."""
@@ -131,6 +132,20 @@ def layered(
         http_async_client=transport.get("http_async_client"),
         path=path,
     )
+
+
+def requiring_parameters(request: Request, *layers: Mapping[str, Any]) -> Request:
+    """The request with ``provider.require_parameters``, unless one of the option layers speaks of that itself.
+
+    Args:
+        request: what was built.
+        layers: the instance's options, the call's.
+    """
+    said = (dict_of(place.get("provider")) for layer in layers for place in (layer, dict_of(layer.get("extra_body"))))
+    provider = request.body.get("provider") or {}
+    if any("require_parameters" in preferences for preferences in said) or not isinstance(provider, Mapping):
+        return request
+    return replace(request, body={**request.body, "provider": {**provider, "require_parameters": True}})
 
 
 def request_body(instance: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.base import LangSmithParams
-from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 from typing_extensions import override
 
-from openrouter_adapters import __version__
 from openrouter_adapters.core.client import AsyncReplyStream, ReplyStream
-from openrouter_adapters.core.options import OpenRouterOptions
-from openrouter_adapters.core.request import Request, build_request
+from openrouter_adapters.core.request import Request, build_request, requiring_parameters
+from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
-from openrouter_adapters.langchain.chunks import PROVIDER, chunk_maker
-from openrouter_adapters.langchain.conventions import approximate_tokens, combined, digest, of_cache, profile
+from openrouter_adapters.langchain.chunks import chunk_maker
+from openrouter_adapters.langchain.conventions import ConventionalChatModel
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.model import LangChainModel
-from openrouter_adapters.langchain.tools import ToolChoice, wire_tool, wire_tool_choice
+from openrouter_adapters.langchain.structured import (
+    Method,
+    Reading,
+    StructuredOutputParser,
+    asking,
+    names_of,
+    wanted_by,
+)
+from openrouter_adapters.langchain.tools import ToolChoice, wire_format, wire_tool, wire_tool_choice
 
-# Not to be shown in traces: secrets, and objects that are none of their business.
-_UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 
-
-def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _UNSHOWN}
-
-
-class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
+class ChatOpenRouter(ConventionalChatModel):
     """A chat model behind OpenRouter, with every option of its wire.
 
     All options can be given here, bound with ``bind(...)``, or given per call (``model.invoke(messages, seed=1)``); the
@@ -79,11 +76,6 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
         default=False, description="Whether the cost is in `usage_metadata` too, as `total_cost`, for LangSmith."
     )
 
-    @model_validator(mode="after")
-    def _with_version(self) -> Self:
-        self._add_version("openrouter-adapters", __version__)
-        return self
-
     @field_validator("stop")
     @classmethod
     def _no_stops(cls, stop: str | list[str] | None) -> str | list[str] | None:
@@ -94,11 +86,13 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
         options = {name: value for name, value in self.own_names(call).items() if name != "stream"}
+        guarded = options.pop("require_parameters", None)
         if not options.get("tools", True):
             del options["tools"]
         if stop is not None:
             options["stop"] = stop or None
-        return build_request(self, options, wire_messages(messages))
+        request = build_request(self, options, wire_messages(messages))
+        return requiring_parameters(request, self.set_options(), options) if guarded else request
 
     def _last_chunk(self, stream: ReplyStream | AsyncReplyStream, request: Request) -> ChatGenerationChunk:
         missing = stream.builder.missing_call_ids()
@@ -228,122 +222,60 @@ class ChatOpenRouter(LangChainModel, OpenRouterOptions, BaseChatModel):
             tools: LangChain tools, functions, pydantic classes, TypedDicts, schemas; or dicts of the wire, server tools
                 such as ``{"type": "openrouter:web_search"}`` among them, which are sent as they are.
             tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or the wire's dict.
-            strict: put into each function's definition; None: leave it out.
+            strict: True: arguments must follow their schemas to the letter, which are put into the strict subset for
+                it; None: not said.
             parallel_tool_calls: whether several tools may be called at once; None: the provider's default.
-            **kwargs: options for every call.
+            **kwargs: options for every call; a schema as ``response_format`` is put into the wire's form, and only
+                providers that know it may answer (``require_parameters=False`` turns that off).
 
         Raises:
             ValueError: `tool_choice` names no tool.
         """
         made = [wire_tool(tool, strict=strict) for tool in tools]
+        form = wire_format(kwargs.pop("response_format", None), strict)
+        guarded = isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")
         bound = {
             "tools": made or None,
             "tool_choice": wire_tool_choice(tool_choice, made),
             "parallel_tool_calls": parallel_tool_calls,
+            "response_format": form,
+            "require_parameters": guarded or None,
         }
-        return self.bind(**{name: value for name, value in bound.items() if value is not None}, **kwargs)
-
-    # ---- what LangChain asks of a model
-
-    @property
-    @override
-    def _llm_type(self) -> str:
-        return "openrouter-chat"
-
-    @property
-    @override
-    def _identifying_params(self) -> dict[str, Any]:
-        return _shown(self.set_options())
+        return self.bind(**{**known(**bound), **kwargs})
 
     @override
-    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        return super()._get_invocation_params(stop=stop, **_shown(kwargs))
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method = "function_calling",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        require_parameters: bool = True,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model, answering with objects.
 
-    @override
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
-        given = (self.default_headers, kwargs.get("default_headers"), kwargs.get("extra_headers"))
-        headers = {name: value for layer in given for name, value in (layer or {}).items()}
-        hidden = {"headers": digest(headers)} if headers else {}
-        return super()._get_llm_string(stop=stop, **_shown(kwargs), **hidden)
-
-    @override
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        vars(self).pop("_serialized", None)  # what caches know this model by, as it was
-
-    @override
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        vars(copied).pop("_serialized", None)
-        return copied
-
-    @override
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other options; what was derived from the old ones is derived anew."""
-        copied = super().model_copy(update=update, deep=deep)
-        vars(copied).pop("_serialized", None)
-        if copied.model != self.model and "profile" not in (update or {}):
-            copied.profile = profile(copied.model)
-        return copied
-
-    @override
-    def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
-        return [of_cache(generation) for generation in super()._convert_cached_generations(cache_val)]
-
-    @override
-    def _combine_llm_outputs(self, outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
-        return combined(outputs)
-
-    @override
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile(self.model)
-
-    @override
-    def get_token_ids(self, text: str) -> list[int]:
-        """The ids of a text's tokens, by ``custom_get_token_ids``.
+        Args:
+            schema: a pydantic class, TypedDict, dataclass, JSON schema or a function's dict; not needed for json_mode.
+            method: "function_calling" (a function that must be called), "json_schema" (the provider holds the model to
+                the schema) or "json_mode" (any JSON: say in the prompt which).
+            include_raw: give ``{"raw", "parsed", "parsing_error"}``; an answer that cannot be read raises nothing.
+            strict: True: the strict subset of JSON Schema; False: the schema as it is; None: with json_schema strict
+                where the schema can be, otherwise not said.
+            tools: what the model may call instead.
+            require_parameters: send ``provider.require_parameters``, so that no provider answers that ignores the
+                schema; what ``provider`` says of it itself wins.
+            **kwargs: options for every call.
 
         Raises:
-            NotImplementedError: there is no such function; OpenRouter has no tokenizer that could be asked.
+            ValueError: no such method, or no schema. When called: a StructuredOutputError (an answer that does not fit)
+                or its RefusalError, with the answer as ``raw``.
         """
-        if self.custom_get_token_ids is None:
-            said = "OpenRouter's models have many tokenizers: pass custom_get_token_ids=, or use get_num_tokens"
-            raise NotImplementedError(said)
-        return self.custom_get_token_ids(text)
-
-    @override
-    def get_num_tokens(self, text: str) -> int:
-        """How many tokens a text has: exactly by ``custom_get_token_ids``, else about (4 characters each), offline."""
-        return approximate_tokens(text) if self.custom_get_token_ids is None else len(self.get_token_ids(text))
-
-    @override
-    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """How many tokens messages and tools have, as `get_num_tokens`; an image counts as 85."""
-        if self.custom_get_token_ids is not None:
-            return super().get_num_tokens_from_messages(messages, tools)
-        return count_tokens_approximately(messages, tools=list(tools) if tools else None)
-
-    @override
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        own = [self.stop] if isinstance(self.stop, str) else self.stop
-        params = super()._get_ls_params(stop=stop or own, **kwargs)
-        params["ls_provider"] = PROVIDER  # equal to the answers' model_provider: middleware compares them
-        limit = kwargs.get("max_completion_tokens", self.max_completion_tokens)
-        if "ls_max_tokens" not in params and isinstance(limit, int):
-            params["ls_max_tokens"] = limit
-        return params
-
-    @property
-    @override
-    def lc_secrets(self) -> dict[str, str]:
-        return {"api_key": "OPENROUTER_API_KEY"}
-
-    @classmethod
-    @override
-    def is_lc_serializable(cls) -> bool:
-        return True
-
-    @classmethod
-    @override
-    def get_lc_namespace(cls) -> list[str]:
-        return ["openrouter_adapters", "langchain"]
+        asked = wanted_by(schema, method, strict)
+        by_call = method == "function_calling"
+        options = asking(asked, method, strict, tools or ())
+        bound = self.bind_tools(**{**options, "require_parameters": require_parameters, **kwargs})
+        reading = Reading(asked, by_call, frozenset(names_of(tools or ())))
+        return bound | StructuredOutputParser(reading=reading, include_raw=include_raw)

@@ -1,6 +1,7 @@
-"""LangChain's conventions around a chat model, apart from requests and answers. Pure.
+"""LangChain's conventions around a chat model, apart from requests and answers.
 
-Profiles, offline token counts, sums over several prompts, and answers that a cache gave.
+Names in traces, keys of caches and answers that a cache gave, copies, profiles, offline token counts, sums over several
+prompts.
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Self, cast
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration
+from pydantic import model_validator
+from typing_extensions import override
 
+from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
+from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.wire import dict_of, known, money_of
+from openrouter_adapters.langchain.chunks import PROVIDER
+from openrouter_adapters.langchain.model import LangChainModel
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
@@ -118,3 +129,125 @@ def digest(headers: Mapping[str, Any]) -> str:
     """Stands for headers in a cache key, which may be written to a disk; they may hold secrets."""
     text = json.dumps(sorted((name.lower(), value) for name, value in headers.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# ----------------------------------------------------------------------------------------------------------- model
+
+# Not to be shown in traces: secrets, and objects that are none of their business.
+_UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _UNSHOWN}
+
+
+class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
+    """What LangChain asks of a chat model beside its answers."""
+
+    @model_validator(mode="after")
+    def _with_version(self) -> Self:
+        self._add_version("openrouter-adapters", __version__)
+        return self
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        return "openrouter-chat"
+
+    @property
+    @override
+    def _identifying_params(self) -> dict[str, Any]:
+        return _shown(self.set_options())
+
+    @override
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **_shown(kwargs))
+
+    @override
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
+        given = (self.default_headers, kwargs.get("default_headers"), kwargs.get("extra_headers"))
+        headers = {name: value for layer in given for name, value in (layer or {}).items()}
+        hidden = {"headers": digest(headers)} if headers else {}
+        return super()._get_llm_string(stop=stop, **_shown(kwargs), **hidden)
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        vars(self).pop("_serialized", None)  # what caches know this model by, as it was
+
+    @override
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        vars(copied).pop("_serialized", None)
+        return copied
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other options; what was derived from the old ones is derived anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("_serialized", None)
+        if copied.model != self.model and "profile" not in (update or {}):
+            copied.profile = profile(copied.model)
+        return copied
+
+    @override
+    def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
+        return [of_cache(generation) for generation in super()._convert_cached_generations(cache_val)]
+
+    @override
+    def _combine_llm_outputs(self, outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
+        return combined(outputs)
+
+    @override
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile(self.model)
+
+    @override
+    def get_token_ids(self, text: str) -> list[int]:
+        """The ids of a text's tokens, by ``custom_get_token_ids``.
+
+        Raises:
+            NotImplementedError: there is no such function; OpenRouter has no tokenizer that could be asked.
+        """
+        if self.custom_get_token_ids is None:
+            said = "OpenRouter's models have many tokenizers: pass custom_get_token_ids=, or use get_num_tokens"
+            raise NotImplementedError(said)
+        return self.custom_get_token_ids(text)
+
+    @override
+    def get_num_tokens(self, text: str) -> int:
+        """How many tokens a text has: exactly by ``custom_get_token_ids``, else about (4 characters each), offline."""
+        return approximate_tokens(text) if self.custom_get_token_ids is None else len(self.get_token_ids(text))
+
+    @override
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """How many tokens messages and tools have, as `get_num_tokens`; an image counts as 85."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        return count_tokens_approximately(messages, tools=list(tools) if tools else None)
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        own = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop=stop or own, **kwargs)
+        params["ls_provider"] = PROVIDER  # equal to the answers' model_provider: middleware compares them
+        limit = kwargs.get("max_completion_tokens", self.max_completion_tokens)
+        if "ls_max_tokens" not in params and isinstance(limit, int):
+            params["ls_max_tokens"] = limit
+        return params
+
+    @property
+    @override
+    def lc_secrets(self) -> dict[str, str]:
+        return {"api_key": "OPENROUTER_API_KEY"}
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        return ["openrouter_adapters", "langchain"]

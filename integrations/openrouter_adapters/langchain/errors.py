@@ -1,5 +1,7 @@
 """The exception tree for LangChain: each class is core's class and the matching `langchain_core` `ModelError` too.
 
+What is wrong with an answer that came, `StructuredOutputError`, is an `OutputParserException` instead.
+
 So ``except openai.RateLimitError``, ``except openrouter_adapters.RateLimitError`` and LangChain's middleware
 (`ModelRetryMiddleware` retries what is retryable, `SummarizationMiddleware` reacts to `ContextOverflowError`) all see
 what they look for. ``is_retryable`` is the error's own ``retryable``: a 402 may pass, a 500 may be final.
@@ -93,12 +95,30 @@ class MalformedResponseError(_Retryable, core.MalformedResponseError, langchain.
     """What the server sent is no answer."""
 
 
+class _Unparsed(_Retryable):
+    """What LangChain knows of an answer that cannot be parsed; nothing of it goes back to a model by itself."""
+
+    def __init__(self, *args: Any, llm_output: str | None = None, **facts: Any) -> None:
+        super().__init__(*args, **facts)
+        self.llm_output = llm_output
+        self.observation: str | None = None
+        self.send_to_llm = False
+
+
+class StructuredOutputError(_Unparsed, core.StructuredOutputError, langchain.OutputParserException):
+    """The answer is not what the schema asks for; ``llm_output`` is its text."""
+
+
+class RefusalError(StructuredOutputError, core.RefusalError):
+    """The model refused, or a content filter stopped the answer."""
+
+
 class BudgetExceededError(_Retryable, core.BudgetExceededError, langchain.ModelError):
     """A budget is spent; nothing was sent."""
 
 
 _OURS: dict[type[core.OpenRouterError], type[core.OpenRouterError]] = {
-    cls.__mro__[2]: cls
+    next(base for base in cls.__mro__ if base.__module__ == core.__name__): cls
     for cls in list(globals().values())
     if isinstance(cls, type) and issubclass(cls, core.OpenRouterError)
 }

@@ -1,20 +1,31 @@
-"""Tools and tool choices, as the wire wants them.
+"""Tools, tool choices and response formats, as the wire wants them.
 
 https://openrouter.ai/docs/features/tool-calling
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import typing_extensions
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.json_schema import dereference_refs
+from pydantic import BaseModel
+
+from openrouter_adapters.core.schema import can_be_strict, is_recursive, schema_name, strict_schema
+from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.langchain.schemas import Wanted, wanted
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 ToolChoice = str | bool | Mapping[str, Any] | None
 
 _WORDS = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+_NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+# Keys that stand beside a function, not in it.
+_BESIDE = ("cache_control", "defer_loading", "eager_input_streaming")
+_ANTHROPIC = {"type", "name", "description", "input_schema"}
 
 
 def wire_tool(tool: Tool, *, strict: bool | None = None) -> dict[str, Any]:
@@ -24,47 +35,102 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> dict[str, Any]:
         tool: a LangChain tool, function, pydantic class, TypedDict, JSON schema with a title, Anthropic's dict; or a
             dict of the wire (``{"type": "function", "function": ...}``, ``{"type": "openrouter:web_search"}`` ...),
             which is sent as it is.
-        strict: put into the function's definition; None: leave it out.
+        strict: True: the arguments must follow the schema to the letter, and the schema is put into the strict subset;
+            False: said as it is; None: not said. A function's dict of the wire may say otherwise of itself.
     """
-    if isinstance(tool, Mapping):
-        if _is_wire(tool):
-            return dict(tool)
-        cache = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
-        return {**convert_to_openai_tool(tool, strict=strict), **cache}
-    extras = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
-    cache = {"cache_control": extras["cache_control"]} if "cache_control" in extras else {}
-    return {**convert_to_openai_tool(tool, strict=strict), **cache}
+    made = dict(tool) if isinstance(tool, Mapping) and _is_wire(tool) else {**_beside(tool), **_function_tool(tool)}
+    function = made.get("function")
+    if made.get("type") != "function" or not isinstance(function, Mapping) or strict is None or "strict" in function:
+        return made
+    parameters = {"parameters": strict_schema(function.get("parameters") or _NO_ARGUMENTS)} if strict else {}
+    return {**made, "function": {**function, "strict": strict, **parameters}}
 
 
 def _is_wire(tool: Mapping[str, Any]) -> bool:
     """Whether a dict is a tool of the wire, and no schema of a function."""
     kind = tool.get("type")
-    return isinstance(kind, str) and kind not in ("object", "custom") and "input_schema" not in tool
+    return isinstance(kind, str) and kind != "object" and "input_schema" not in tool
+
+
+def _beside(tool: Tool) -> dict[str, Any]:
+    """What stands beside the function: a LangChain tool's ``extras``, the other keys of Anthropic's dict."""
+    if isinstance(tool, BaseTool):
+        return dict(tool.extras or {})
+    if not isinstance(tool, Mapping):
+        return {}
+    return {key: tool[key] for key in tool if key in _BESIDE or ("input_schema" in tool and key not in _ANTHROPIC)}
+
+
+def _function_tool(tool: Tool) -> dict[str, Any]:
+    """A function's definition; core's, but for what core loses: null and absence in TypedDicts, recursion."""
+    if isinstance(tool, Mapping):
+        return convert_to_openai_tool({key: value for key, value in tool.items() if key not in _BESIDE})
+    if typing_extensions.is_typeddict(tool):
+        return function_tool(wanted(tool))
+    arguments = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if isinstance(arguments, type) and issubclass(arguments, BaseModel):
+        read = wanted(arguments)
+        if is_recursive(read.schema):
+            made = function_tool(read)
+            named = {"name": tool.name, "description": tool.description} if isinstance(tool, BaseTool) else {}
+            return {**made, "function": {**made["function"], **named}}
+    return convert_to_openai_tool(tool)
+
+
+def function_tool(schema: Wanted) -> dict[str, Any]:
+    """The tool that a schema stands for: to call it is to give the answer.
+
+    References are put in place, which more providers understand, unless the schema is recursive.
+    """
+    parameters = dict(schema.schema)
+    if not is_recursive(parameters):
+        parameters = dereference_refs(parameters)
+        parameters = {key: value for key, value in parameters.items() if key not in ("$defs", "definitions")}
+    parameters.pop("title", None)
+    description = parameters.pop("description", None) or schema.description
+    function = known(name=schema.name, description=description, parameters=parameters or dict(_NO_ARGUMENTS))
+    return {"type": "function", "function": function}
+
+
+# ---------------------------------------------------------------------------------------------- which tool
 
 
 def wire_tool_choice(choice: ToolChoice, tools: Sequence[Mapping[str, Any]]) -> str | dict[str, Any] | None:
     """Which tool must be called.
 
     Args:
-        choice: "auto", "none", "required" or "any" (one of them must), the name of a tool, True (the only tool, or any
-            of several), a dict of the wire, or None or False (say nothing).
+        choice: "auto", "none", "required" or "any" (one of them must), the name of a tool (of a server tool: its type),
+            True (the only tool, or any of several), a dict of the wire, or None or False (say nothing).
         tools: the tools, in the wire's form.
 
     Raises:
         ValueError: no such tool.
     """
+    choices = {tool_name(tool) or str(tool.get("type")): _chosen(tool) for tool in tools}
     if isinstance(choice, Mapping):
+        name = dict_of(choice.get("function")).get("name")
+        if name is not None and name not in choices:
+            raise ValueError(_no_such_tool(choice, choices))
         return dict(choice)
-    names = [name for tool in tools if (name := tool_name(tool))]
-    if choice is True:
-        return _named(names[0]) if len(tools) == len(names) == 1 else "required"
     if not choice:
         return None
-    if choice in names:
-        return _named(choice)
-    if choice in _WORDS:
-        return _WORDS[choice]
-    raise ValueError(f"tool_choice={choice!r}: no such tool; there are {names}, or use {', '.join(map(repr, _WORDS))}")
+    if choice is True:
+        choice = next(iter(choices)) if len(tools) == 1 else "required"
+    if choice in choices:
+        return choices[choice]
+    word = _WORDS.get(choice)
+    if word is None or (word == "required" and not tools):
+        raise ValueError(_no_such_tool(choice, choices))
+    return word if tools else None  # without tools none can be called, and the API refuses to hear of it
+
+
+def _chosen(tool: Mapping[str, Any]) -> dict[str, Any]:
+    name = tool_name(tool)
+    return {"type": tool.get("type")} if name is None else {"type": "function", "function": {"name": name}}
+
+
+def _no_such_tool(choice: ToolChoice, names: Iterable[str]) -> str:
+    return f"tool_choice={choice!r}: no such tool; there are {list(names)}, or use {', '.join(map(repr, _WORDS))}"
 
 
 def tool_name(tool: Mapping[str, Any]) -> str | None:
@@ -73,5 +139,40 @@ def tool_name(tool: Mapping[str, Any]) -> str | None:
     return function.get("name") if isinstance(function, Mapping) else None
 
 
-def _named(name: str) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name}}
+# ---------------------------------------------------------------------------------------------- which format
+
+
+def wire_format(given: Any, strict: bool | None) -> Any:
+    """A ``response_format``.
+
+    Args:
+        given: the wire's dict, whose schema becomes strict where it says ``strict``; or a schema in any form.
+        strict: for a schema that does not say it of itself; None: strict where the schema can be, or, in the wire's
+            dict, as it is.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or given.get("type") in (None, "object"):
+        read = wanted(given)
+        return schema_format(read, read.strict if strict is None else strict)
+    inner = given.get("json_schema")
+    if given.get("type") != "json_schema" or not isinstance(inner, Mapping):
+        return dict(given)
+    said = inner.get("strict", strict)
+    made = {**inner, "name": schema_name(inner.get("name"))} | known(strict=said)
+    if said and isinstance(inner.get("schema"), Mapping):
+        made["schema"] = strict_schema(inner["schema"])
+    return {**given, "json_schema": made}
+
+
+def schema_format(schema: Wanted, strict: bool | None) -> dict[str, Any]:
+    """The ``response_format`` that asks for a schema.
+
+    Args:
+        schema: what the answer has to be.
+        strict: None: strict where the schema can be.
+    """
+    said = can_be_strict(schema.schema) if strict is None else strict
+    made = strict_schema(schema.schema) if said else schema.schema
+    described = known(name=schema.name, description=schema.description, schema=made, strict=said)
+    return {"type": "json_schema", "json_schema": described}

@@ -1,0 +1,193 @@
+"""JSON schemas as strict structured output wants them: every object closed, all of its properties required. Pure.
+
+Strict schemas are a subset of JSON Schema. `strict_schema` puts a schema into it as far as that goes without changing
+what it accepts into something else; `can_be_strict` tells whether that is all the way. Nothing given is mutated.
+
+https://openrouter.ai/docs/features/structured-outputs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from openrouter_adapters.core.wire import dict_of, text_of
+
+Schema = Mapping[str, Any]
+
+UNNAMED = "structured_output"
+"""The name of a schema that has none."""
+
+_LONGEST_NAME = 64
+_NAMED_PARTS = ("properties", "$defs", "definitions")
+_LISTED_PARTS = ("anyOf", "oneOf", "allOf")
+_ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "$defs", "definitions", "$schema", "$id"}
+# What the strict subset has besides those; a schema with anything else stays as it is.
+_SUPPORTED = {
+    *_ANNOTATIONS,
+    *("type", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "allOf", "$ref"),
+    *("enum", "const", "discriminator", "pattern", "format", "multipleOf", "minItems", "maxItems"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+}
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
+_SAYS_WHAT = ("type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum", "const")
+
+
+def schema_name(name: str | None) -> str:
+    """A name as the API takes it: up to 64 of ``a-zA-Z0-9_-``.
+
+    Args:
+        name: what the schema is called; every other character becomes an underscore.
+    """
+    made = re.sub(r"[^a-zA-Z0-9_-]", "_", name or "")[:_LONGEST_NAME]
+    return made if made.strip("_-") else UNNAMED
+
+
+def strict_schema(schema: Schema) -> dict[str, Any]:
+    """A fresh schema in which every object is closed and requires all of its properties.
+
+    Defaults go, a reference with words beside it and a single ``allOf`` are put in place, ``oneOf`` becomes ``anyOf``.
+    What is valid for the strict schema is valid for the given one. A free-form map stays as it is: closed, it would be
+    empty for ever.
+
+    Args:
+        schema: a JSON schema; definitions in it may refer to one another, and to themselves.
+    """
+    made: dict[str, Any] = _strict(schema, schema, frozenset())
+    return made
+
+
+def _strict(node: Any, root: Schema, inside: frozenset[str]) -> Any:
+    """One node; `inside` are the references that it was put in place of."""
+    if not isinstance(node, Mapping):
+        return node
+    target = _target(node, root)
+    if target is not None:
+        if len(node) == 1:
+            return dict(node)
+        if node["$ref"] in inside:  # it refers to itself: in place of it would never end
+            return {"$ref": node["$ref"]}
+        return _strict({**target, **_without(node, "$ref")}, root, inside | {node["$ref"]})
+    if only := _single_part(node):
+        return _strict({**only, **_without(node, "allOf")}, root, inside)
+    made = mapped(node, lambda part: _strict(part, root, inside))
+    if "allOf" in node:  # closed, its parts would exclude one another
+        made["allOf"] = node["allOf"]
+    for word in ("default", "discriminator"):
+        made.pop(word, None)
+    if "oneOf" in made and "anyOf" not in made:
+        made["anyOf"] = made.pop("oneOf")
+    return _closed(made)
+
+
+def _closed(made: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(made.get("properties"), Mapping) and "allOf" not in made:
+        return {**made, "required": list(made["properties"]), "additionalProperties": False}
+    return made
+
+
+def _target(node: Schema, root: Schema) -> Schema | None:
+    """What a reference with nothing but words beside it stands for; None: it is none, or leads nowhere."""
+    if isinstance(node.get("$ref"), str) and node.keys() - {"$ref"} <= _ANNOTATIONS:
+        return resolved(node["$ref"], root)
+    return None
+
+
+def _single_part(node: Schema) -> Schema | None:
+    parts = node.get("allOf")
+    if not isinstance(parts, list) or len(parts) != 1 or not node.keys() - {"allOf"} <= _ANNOTATIONS:
+        return None
+    return dict_of(parts[0])
+
+
+def _without(node: Schema, key: str) -> dict[str, Any]:
+    return {name: value for name, value in node.items() if name != key}
+
+
+def mapped(node: Schema, change: Callable[[Any], Any]) -> dict[str, Any]:
+    """A fresh node with its parts changed. Names of properties are no keywords, and values are no schemas."""
+    made = dict(node)
+    for key in _NAMED_PARTS:
+        if isinstance(node.get(key), Mapping):
+            made[key] = {name: change(part) for name, part in node[key].items()}
+    for key in _LISTED_PARTS:
+        if isinstance(node.get(key), list):
+            made[key] = [change(part) for part in node[key]]
+    for key in ("items", "additionalProperties"):
+        if key in node:
+            made[key] = change(node[key])
+    return made
+
+
+def resolved(ref: str, root: Schema) -> Schema | None:
+    """The schema that a reference leads to; None when there is none.
+
+    Args:
+        ref: ``#``, or a JSON pointer after it (``#/$defs/Person``).
+        root: the schema that it stands in.
+    """
+    found: Any = root if ref.startswith("#") else None
+    for key in ref.removeprefix("#").split("/")[1:]:
+        name = key.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def is_recursive(schema: Schema) -> bool:
+    """Whether a schema contains itself, or a definition that does."""
+
+    def endless(node: Any, inside: frozenset[str]) -> bool:
+        if not isinstance(node, Mapping):
+            return False
+        ref = text_of(node.get("$ref"))
+        if ref in inside:
+            return True
+        if ref and endless(resolved(ref, schema), inside | {ref}):
+            return True
+        return any(endless(part, inside) for part in _parts(node))
+
+    return endless(schema, frozenset({"#"}))
+
+
+def can_be_strict(schema: Schema) -> bool:
+    """Whether the strict form of a schema is wholly in the strict subset.
+
+    It is not where there is a free-form map (``dict[str, int]``), a value that may be anything, a tuple, a limit to a
+    text's length or another keyword or format outside the subset, or no object at the top.
+    """
+    top = strict_schema(schema)
+    return "properties" in top and all(_is_strict(node, schema) for node in _nodes(schema))
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    """A node and all that it contains; references are not followed."""
+    yield node
+    if isinstance(node, Mapping):
+        for part in _parts(node):
+            yield from _nodes(part)
+
+
+def _parts(node: Schema) -> list[Any]:
+    parts: list[Any] = []
+    mapped(node, parts.append)
+    return [part for part in parts if not isinstance(part, bool) or part]  # `additionalProperties: false` is no part
+
+
+def _is_strict(node: Any, root: Schema) -> bool:
+    """Whether nothing in this node itself is against it."""
+    if not isinstance(node, Mapping) or not node.keys() <= _SUPPORTED or not any(key in node for key in _SAYS_WHAT):
+        return False
+    if node.get("additionalProperties") not in (None, False):
+        return False
+    if "allOf" in node and not _single_part(node):
+        return False
+    if node.get("format", "date") not in _FORMATS or _LOOKS_AROUND.search(str(node.get("pattern"))):
+        return False
+    if "$ref" in node:
+        return _target(node, root) is not None
+    kind = node.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    lacking = ("object" in kinds and "properties" not in node) or ("array" in kinds and "items" not in node)
+    return not lacking and sum(key in node for key in ("properties", "oneOf", "anyOf")) <= 1

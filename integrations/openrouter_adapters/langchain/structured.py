@@ -1,0 +1,331 @@
+"""Structured output: what to ask for, and the answer read as what was asked for.
+
+An answer that is not what the schema asks for is an error that carries it, never None and never a guess. What is read
+although it is not as asked: JSON in a Markdown fence, and JSON written as text where a function should have been
+called; both only where the schema accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.output_parsers import BaseTransformOutputParser
+from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables import AddableDict
+from pydantic import SkipValidation
+from typing_extensions import override
+
+from openrouter_adapters.core.conformity import with_nulls
+from openrouter_adapters.core.json_text import partial_json, read_json
+from openrouter_adapters.core.schema import can_be_strict, strict_schema
+from openrouter_adapters.core.wire import dict_of, text_of
+from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
+from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
+from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, tool_name, wire_tool
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+
+
+# ---------------------------------------------------------------------------------------------- what is asked
+
+
+def wanted_by(schema: Any, method: Method, strict: bool | None) -> Wanted:
+    """Read a schema, and see that the method can do with it.
+
+    Raises:
+        ValueError: no such method, no schema where one is needed, or ``strict`` where there is nothing to be strict
+            about.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method={method!r}: there are {', '.join(map(repr, get_args(Method)))}")
+    if schema is None and method != "json_mode":
+        raise ValueError("schema is missing: give one, or method='json_mode' for any JSON object")
+    if strict is not None and method == "json_mode":
+        raise ValueError(f"strict={strict!r}: method='json_mode' sends no schema, use method='json_schema'")
+    return wanted(schema)
+
+
+def asking(schema: Wanted, method: Method, strict: bool | None, tools: Sequence[Tool]) -> dict[str, Any]:
+    """The arguments for ``bind_tools`` that ask for an answer of a schema.
+
+    Args:
+        schema: what the answer has to be.
+        method: how it is asked for.
+        strict: as the caller said.
+        tools: what the model may call besides.
+
+    Raises:
+        ValueError: one of the tools has the schema's name.
+    """
+    made = {"tools": list(tools), "strict": strict, "ls_structured_output_format": _traced(schema, method, strict)}
+    if method == "json_mode":
+        return {**made, "response_format": {"type": "json_object"}}
+    said = schema.strict if strict is None else strict
+    if method == "json_schema":
+        said = can_be_strict(schema.schema) if said is None else said
+        return {**made, "response_format": schema_format(_for_strict(schema) if said else schema, said)}
+    if schema.name in names_of(tools):
+        raise ValueError(f"tools: {schema.name!r} is the schema's name, rename the tool or the schema")
+    return {**made, "tools": [_schema_tool(schema, said), *tools], "tool_choice": "required" if tools else schema.name}
+
+
+def names_of(tools: Sequence[Tool]) -> list[str]:
+    """The names of the function tools among tools."""
+    return [name for tool in tools if (name := tool_name(wire_tool(tool)))]
+
+
+def _traced(schema: Wanted, method: Method, strict: bool | None) -> dict[str, Any]:
+    return {"kwargs": {"method": method, "strict": strict}, "schema": traced(schema)}
+
+
+def _for_strict(schema: Wanted) -> Wanted:
+    return replace(schema, schema=with_nulls(schema.schema))
+
+
+def _schema_tool(schema: Wanted, strict: bool | None) -> dict[str, Any]:
+    if strict:
+        made = function_tool(_for_strict(schema))
+        parameters = strict_schema(made["function"]["parameters"])
+        return {**made, "function": {**made["function"], "strict": True, "parameters": parameters}}
+    given = schema.given
+    of_core = isinstance(given, type) and (is_old_class(given) or hasattr(given, "model_json_schema"))
+    made = wire_tool(given) if of_core else function_tool(schema)
+    said = {} if strict is None else {"strict": strict}
+    return {**made, "function": {**made["function"], "name": schema.name, **said}}
+
+
+# ---------------------------------------------------------------------------------------------- what came
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How answers are read.
+
+    Attributes:
+        wanted: what an answer has to be.
+        by_call: whether it comes as the arguments of a function call, not as text.
+        others: the names of the other functions that the model may call.
+    """
+
+    wanted: Wanted
+    by_call: bool
+    others: frozenset[str] = frozenset()
+
+    def outcome(self, message: AIMessage) -> dict[str, Any]:
+        """The answer as it came, what it says, and why it could not be read: ``raw, parsed, parsing_error``."""
+        made = {"raw": message, "parsed": None, "parsing_error": None}
+        try:
+            return {**made, "parsed": self.value(message)}
+        except ValueError as error:
+            return made if self.calls_others(message) else {**made, "parsing_error": error}
+
+    def value(self, message: AIMessage) -> Any:
+        """The object, or the dict, that an answer is.
+
+        Raises:
+            StructuredOutputError: it is not what the schema asks for. A RefusalError: the model refused.
+        """
+        if refusal := text_of(message.additional_kwargs.get("refusal")):
+            raise _error(message, f"the model refused: {refusal}", refused=True)
+        try:
+            found = self._found(message)
+        except ValueError as error:
+            raise _error(message, str(error)) from error
+        try:
+            return self.wanted.validated(found)
+        except Exception as error:  # whatever a validator of the caller's says to it
+            said = f"the answer does not fit {self.wanted.name}: {_wrong(error)}"
+            raise _error(message, said) from error
+
+    def calls_others(self, message: AIMessage) -> bool:
+        """Whether an answer calls other functions, which is no failure, but no object either."""
+        if message.invalid_tool_calls or text_of(message.additional_kwargs.get("refusal")):
+            return False
+        called = {call["name"] for call in message.tool_calls}
+        return bool(called) and called <= self.others
+
+    def _found(self, message: AIMessage) -> Any:
+        """The JSON value in an answer.
+
+        Raises:
+            ValueError: there is none, and why.
+        """
+        if self.by_call and (message.tool_calls or message.invalid_tool_calls):
+            return self._arguments(message)
+        if not message.text.strip():
+            raise ValueError(self._no_text(message))
+        try:
+            return read_json(message.text)
+        except ValueError as error:
+            if message.tool_calls or message.invalid_tool_calls:
+                raise ValueError(self._no_text(message)) from error
+            instead = f"text instead of a call of {self.wanted.name}" if self.by_call else "no JSON"
+            raise ValueError(f"the answer is {instead} ({error}): {_excerpt(message.text)}") from error
+
+    def _arguments(self, message: AIMessage) -> Any:
+        name = self.wanted.name
+        call = next((call for call in message.tool_calls if call["name"] == name), None)
+        if call is not None:
+            if not call["args"] and message.response_metadata.get("finish_reason") == "length":
+                raise ValueError(f"the call of {name} has no arguments yet")
+            return call["args"]
+        broken = next((call["args"] for call in message.invalid_tool_calls if call["name"] == name), None)
+        if broken is None:
+            raise ValueError(self._no_text(message))
+        try:
+            return read_json(broken)
+        except ValueError as error:
+            said = f"the arguments of {name} are no JSON, or cut off ({error}): {_excerpt(broken)}"
+            raise ValueError(said) from error
+
+    def _no_text(self, message: AIMessage) -> str:
+        """Why there is nothing to read."""
+        names = [str(call["name"]) for call in (*message.tool_calls, *message.invalid_tool_calls)]
+        if not names:
+            return "the answer is empty"
+        remedy = "; with include_raw=True such an answer is no error" if set(names) <= self.others else ""
+        return f"the model called {', '.join(names)} instead of giving the answer{remedy}"
+
+    def partial(self, message: AIMessage) -> Any:
+        """As much of the answer as has arrived: a dict, or an object once the schema accepts it; else None."""
+        calls = (call["args"] for call in message.tool_calls if call["name"] == self.wanted.name)
+        found = next(calls, None) if self.by_call else partial_json(message.text)
+        if not self.wanted.makes_objects:
+            return found if isinstance(found, dict) else None
+        try:
+            return None if found is None else self.wanted.validated(found)
+        except Exception:  # not yet; the whole answer is judged at the end
+            return None
+
+
+def _excerpt(text: str) -> str:
+    return repr(text) if len(text) <= 200 else f"{text[:200]!r}..."
+
+
+def _wrong(error: Exception) -> str:
+    """What a validation found, in one line."""
+    errors = getattr(error, "errors", None)
+    if not callable(errors):
+        return str(error) or type(error).__name__
+    found = [(".".join(map(str, item["loc"])), item["msg"]) for item in errors()]
+    said = [f"{place}: {message}" if place else str(message) for place, message in found[:5]]
+    return "; ".join([*said, "..."] if len(found) > 5 else said)
+
+
+def _error(message: AIMessage, said: str, refused: bool = False) -> ValueError:
+    """The error for an answer that cannot be used; the classes load openai, so only once something went wrong."""
+    from openrouter_adapters.langchain.errors import RefusalError, StructuredOutputError
+
+    shown = message.response_metadata
+    reason = text_of(shown.get("finish_reason"))
+    facts: Mapping[str, Any] = {
+        "raw": message,
+        "finish_reason": reason,
+        "llm_output": message.text or "\n".join(_argument_texts(message)),
+        "model": text_of(shown.get("model_name")),
+        "provider": text_of(shown.get("provider")),
+        "generation_id": text_of(shown.get("id")),
+    }
+    if not refused and reason != "content_filter":
+        return StructuredOutputError(said, **facts)
+    said = said if refused else f"a content filter stopped the answer: {said}"
+    return RefusalError(said, refusal=text_of(message.additional_kwargs.get("refusal")), **facts)
+
+
+def _argument_texts(message: AIMessage) -> list[str]:
+    texts = dict_of(message.additional_kwargs.get(ARGUMENT_TEXTS)).values()
+    return [text for text in texts if isinstance(text, str)]
+
+
+class StructuredOutputParser(BaseTransformOutputParser[Any]):
+    """Reads answers as what was asked for; the second half of `with_structured_output`.
+
+    A stream of dicts shows them grow; of objects, those that the schema accepts on the way. It ends with the whole
+    answer, or with the error that a whole answer gives. With ``include_raw`` the pieces of the answer come as ``raw``,
+    and ``parsed`` and ``parsing_error`` at the end; the sum is what ``invoke`` gives.
+
+    Attributes:
+        reading: how answers are read.
+        include_raw: give ``raw``, ``parsed`` and ``parsing_error``, and raise nothing because of an answer.
+    """
+
+    reading: SkipValidation[Reading]
+    include_raw: bool = False
+
+    @property
+    @override
+    def OutputType(self) -> Any:
+        given = self.reading.wanted.given
+        return given if self.reading.wanted.makes_objects and not self.include_raw else dict[str, Any]
+
+    @override
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        generation = result[0]
+        message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
+        return self._parsed(_answer(message))
+
+    @override
+    def parse(self, text: str) -> Any:
+        return self._parsed(AIMessage(text))
+
+    def _parsed(self, message: AIMessage) -> Any:
+        return self.reading.outcome(message) if self.include_raw else self.reading.value(message)
+
+    @override
+    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
+        progress = _Progress(self.reading, self.include_raw)
+        for piece in input:
+            yield from progress.add(piece)
+        yield from progress.end()
+
+    @override
+    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
+        progress = _Progress(self.reading, self.include_raw)
+        async for piece in input:
+            for parsed in progress.add(piece):
+                yield parsed
+        for parsed in progress.end():
+            yield parsed
+
+
+class _Progress:
+    """What a stream has brought so far."""
+
+    def __init__(self, reading: Reading, include_raw: bool) -> None:
+        self.reading = reading
+        self.include_raw = include_raw
+        self.whole: Any = None
+        self.shown: Any = None
+
+    def add(self, piece: str | BaseMessage) -> Iterator[Any]:
+        """What there is to show after one more piece."""
+        message = _answer(piece)
+        self.whole = message if self.whole is None else self.whole + message
+        if self.include_raw:
+            yield AddableDict(raw=message)
+        elif (now := self.reading.partial(self.whole)) is not None:
+            yield from self._new(now)
+
+    def end(self) -> Iterator[Any]:
+        """What there is to show of the whole answer."""
+        if self.whole is None:
+            return
+        if self.include_raw:
+            outcome = self.reading.outcome(self.whole)
+            yield AddableDict({name: value for name, value in outcome.items() if name != "raw"})
+        else:
+            yield from self._new(self.reading.value(self.whole))
+
+    def _new(self, value: Any) -> Iterator[Any]:
+        if self.shown is None or value != self.shown:
+            self.shown = value
+            yield value
+
+
+def _answer(piece: str | BaseMessage) -> AIMessage:
+    if isinstance(piece, AIMessage):
+        return piece
+    return AIMessage(piece if isinstance(piece, str) else piece.text)
