@@ -126,6 +126,13 @@ SAYS = {
         "Excluded by: allowed_providers.",
         "with_fallbacks           mistralai/mistral-small-3.2-24b-instruct at Mistral, as asked",
     ],
+    "structured_output.py": [
+        "Lighthouse(name='Eddystone', height=49.0, first_lit=1698)",
+        "{'title': 'A lighthouse off Plymouth', 'keywords': ['Eddystone', '1698']}",
+        "refused: I will not make up a lighthouse.",
+        "It was cut off at the output limit: raise max_tokens.",
+        """and said '{"name": "Eddy'""",
+    ],
     "multimodal.py": ["red and white", "South-west, force 6.", "[image/png, 269 bytes]", "Now it is day."],
 }
 
