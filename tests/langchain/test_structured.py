@@ -257,6 +257,7 @@ def test_json_mode(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalG
         ({"schema": Person, "method": "json_mode", "strict": True}, "json_mode.*sends no schema"),
         ({"schema": 3}, "schema=3 is no schema"),
         ({"schema": {"a": 1}}, "no JSON schema"),
+        ({"schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}}}, "'#/\\$defs/A' not found"),
         ({"schema": {**OPENAI, "name": "weather"}, "tools": [weather]}, "'weather' is the schema's name"),
     ],
 )
@@ -387,6 +388,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("json_schema", {"text": f"```json\n{AL}\n```\n```json\n{AL}\n```"}, "more follows"),
     ("json_schema", {"text": ""}, "the answer is empty"),
     ("json_schema", {"text": None, "tool_calls": [("strange", {})]}, "called strange instead"),
+    ("json_schema", {"text": "Wait.", "tool_calls": [("strange", {})]}, "called strange instead"),
     ("json_mode", {"text": "3"}, "does not fit Person"),
     ("function_calling", {"text": "Sure!"}, "text instead of a call of Person .*'Sure!'"),
     ("function_calling", {"text": None}, "the answer is empty"),
@@ -420,7 +422,7 @@ async def test_an_answer_that_does_not_fit_is_an_error(
     assert (error.model, error.provider, error.retryable) == ("openai/gpt-4o-mini", "OpenAI", False)
     assert error.generation_id == error.raw.response_metadata["id"]
     assert "OpenAI" in str(error)
-    text = reply["text"] or "".join(str(call[1]) for call in reply.get("tool_calls", ()))
+    text = reply["text"] or "\n".join(str(call[1]) for call in reply.get("tool_calls", ()))
     assert error.llm_output == text
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
@@ -695,3 +697,38 @@ def test_literals(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> No
     openrouter_gateway.reply('{"mood": "so so"}')
     with pytest.raises(openrouter_adapters.StructuredOutputError, match="mood"):
         model.with_structured_output(Mood, method="json_schema").invoke("hi")
+
+
+class Street(TypedDict):
+    name: Annotated[str, Field(description="without the number")]
+
+
+class Town(TypedDict):
+    streets: list[Street] | None
+    main: Annotated[Street, ..., "the widest"]
+    pairs: list[Annotated[Street, "nothing"]]
+    count: Annotated[int, 3, "how many"]
+    kind: Annotated[str, 1]
+
+
+def test_typed_dicts_within(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalGateway) -> None:
+    town = {"streets": None, "main": {"name": "Ring"}, "pairs": [{"name": "Graben"}], "count": None, "kind": "old"}
+    openrouter_gateway.reply(json.dumps(town))
+    answer = model.with_structured_output(Town, method="json_schema").invoke("hi")
+    del town["count"]  # null stands for what is left out
+    assert answer == town
+    asked = sent()["response_format"]["json_schema"]
+    assert asked["strict"] is True
+    assert closed(asked["schema"])
+    assert asked["schema"]["$defs"]["Street"]["properties"]["name"]["description"] == "without the number"
+    assert asked["schema"]["properties"]["main"]["description"] == "the widest"
+    assert asked["schema"]["properties"]["count"]["description"] == "how many"
+
+
+def test_a_functions_arguments_are_a_schema(model: ChatOpenRouter) -> None:
+    def person(name: str, age: int) -> None:
+        """Somebody."""
+
+    for schema in (person, tool(person)):
+        structured: Any = model.with_structured_output(schema)  # type: ignore[arg-type]
+        assert structured.invoke("I am Bob 7") == {"name": "Bob", "age": 7}

@@ -81,10 +81,16 @@ def function_tool(schema: Wanted) -> dict[str, Any]:
     """The tool that a schema stands for: to call it is to give the answer.
 
     References are put in place, which more providers understand, unless the schema is recursive.
+
+    Raises:
+        ValueError: a reference leads nowhere.
     """
     parameters = rooted(schema.schema)
     if not is_recursive(parameters):
-        parameters = dereference_refs(parameters)
+        try:
+            parameters = dereference_refs(parameters)
+        except KeyError as error:
+            raise ValueError(f"schema {schema.name}: {error.args[0]} Add it to `$defs`") from None
         parameters = {key: value for key, value in parameters.items() if key not in ("$defs", "definitions")}
     parameters.pop("title", None)
     description = parameters.pop("description", None) or schema.description
