@@ -135,6 +135,12 @@ def resolved(ref: str, root: Schema) -> Schema | None:
     return found if isinstance(found, Mapping) else None
 
 
+def rooted(schema: Schema) -> dict[str, Any]:
+    """A fresh schema that says at its top what it is of, where it only referred to a definition: an API looks there."""
+    top = _target(schema, schema)
+    return dict(schema) if top is None else {**top, **_without(schema, "$ref")}
+
+
 def is_recursive(schema: Schema) -> bool:
     """Whether a schema contains itself, or a definition that does."""
 

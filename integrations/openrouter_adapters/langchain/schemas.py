@@ -15,7 +15,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from pydantic import BaseModel, TypeAdapter
 
 from openrouter_adapters.core.conformity import mismatch, without_nulls
-from openrouter_adapters.core.schema import schema_name
+from openrouter_adapters.core.schema import rooted, schema_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.typed_dicts import readable
 
@@ -91,12 +91,12 @@ def wanted(given: Any) -> Wanted:
     if isinstance(given, Mapping):
         return dataclasses.replace(_of_dict(given), given=given)
     if is_old_class(given):
-        return Wanted(schema_name(given.__name__), given.schema(), type=given, given=given)
+        return Wanted(schema_name(given.__name__), rooted(given.schema()), type=given, given=given)
     if typing_extensions.is_typeddict(given):
         made = readable(given)
-        return Wanted(schema_name(given.__name__), _adapter(made).json_schema(), type=made, given=given)
+        return Wanted(schema_name(given.__name__), rooted(_adapter(made).json_schema()), type=made, given=given)
     if isinstance(given, type) and (issubclass(given, BaseModel) or dataclasses.is_dataclass(given)):
-        schema = _adapter(given).json_schema()
+        schema = rooted(_adapter(given).json_schema())
         return Wanted(schema_name(schema.get("title") or given.__name__), schema, type=given, given=given)
     if isinstance(given, BaseTool) or callable(given):
         return dataclasses.replace(_of_dict(convert_to_openai_function(given)), given=given)

@@ -133,7 +133,7 @@ class Reading:
         try:
             found = self._found(message)
         except ValueError as error:
-            raise _error(message, str(error)) from error
+            raise _error(message, str(error)) from error.__cause__
         try:
             return self.wanted.validated(found)
         except Exception as error:  # whatever a validator of the caller's says to it

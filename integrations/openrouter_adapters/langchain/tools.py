@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel
 
-from openrouter_adapters.core.schema import can_be_strict, is_recursive, schema_name, strict_schema
+from openrouter_adapters.core.schema import can_be_strict, is_recursive, rooted, schema_name, strict_schema
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.schemas import Wanted, wanted
 
@@ -81,10 +81,16 @@ def function_tool(schema: Wanted) -> dict[str, Any]:
     """The tool that a schema stands for: to call it is to give the answer.
 
     References are put in place, which more providers understand, unless the schema is recursive.
+
+    Raises:
+        ValueError: a reference leads nowhere.
     """
-    parameters = dict(schema.schema)
+    parameters = rooted(schema.schema)
     if not is_recursive(parameters):
-        parameters = dereference_refs(parameters)
+        try:
+            parameters = dereference_refs(parameters)
+        except KeyError as error:
+            raise ValueError(f"schema {schema.name}: {error.args[0]} Add it to `$defs`") from None
         parameters = {key: value for key, value in parameters.items() if key not in ("$defs", "definitions")}
     parameters.pop("title", None)
     description = parameters.pop("description", None) or schema.description
