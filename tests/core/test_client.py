@@ -277,7 +277,7 @@ def test_no_cause_holds_the_key(client: Client, openrouter_gateway: LocalGateway
 def test_an_exception_that_is_none_of_the_networks_comes_as_it_is(
     client: Client, openrouter_gateway: LocalGateway
 ) -> None:
-    options = OpenRouterOptions(api_key=KEY, base_url=openrouter_gateway.base_url, extra_body={"x": object()})
+    options = OpenRouterOptions(api_key=KEY, base_url=openrouter_gateway.base_url, extra_body={"x": {(1,): 2}})
     with pytest.raises(TypeError) as caught:
         client.complete(build_request(options, {}, MESSAGES))
     assert caught.value.__cause__ is not caught.value
@@ -463,3 +463,24 @@ def test_many_clients_open_nothing_and_start_no_thread() -> None:
     before = threading.active_count()
     clients = [Client() for _ in range(1000)]
     assert threading.active_count() <= before and len(clients) == 1000
+
+
+# ------------------------------------------------------------------------------------------- what cannot be written
+
+UNWRITABLE: list[tuple[Any, type[Exception], str]] = [
+    ("half \ud83d", ValueError, r"extra\.deep\[1\] has half a character at 5"),
+    (float("nan"), ValueError, r"extra\.deep\[1\]=nan: JSON has no such number"),
+    ({1, 2}, TypeError, r"extra\.deep\[1\] is a set, which JSON has no form for"),
+]
+
+
+@ways
+@pytest.mark.parametrize(("value", "error", "said"), UNWRITABLE, ids=["text", "number", "object"])
+def test_what_no_json_can_carry_is_named(
+    client: Client, openrouter_gateway: LocalGateway, ask: Ask, value: Any, error: type[Exception], said: str
+) -> None:
+    asked = request(openrouter_gateway, extra_body={"extra": {"deep": ["fine", value]}})
+    with pytest.raises(error, match=said) as caught:
+        ask(client, asked)
+    assert type(caught.value) is error
+    assert not openrouter_gateway.requests

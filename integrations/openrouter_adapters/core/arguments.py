@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -172,6 +174,31 @@ def check_text(name: str, text: str) -> None:
         mended = ".encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
         said = f"{name} has half a character at {error.start} ({text[error.start]!r}): mend it with text{mended}"
         raise ValueError(said) from None
+
+
+def check_sendable(name: str, value: Any) -> None:
+    """Refuse what no JSON can carry; for a request that could not be written, to say which part of it is to blame.
+
+    Args:
+        name: where the value stands, as in ``messages[0].content``.
+        value: any part of a request's body.
+
+    Raises:
+        ValueError: half a character, or a number that is none (NaN, infinity).
+        TypeError: an object that JSON has no form for.
+    """
+    if isinstance(value, str):
+        check_text(name, value)
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            check_sendable(f"{name}.{key}" if name else str(key), part)
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            check_sendable(f"{name}[{index}]", part)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}={value!r}: JSON has no such number")
+    elif value is not None and not isinstance(value, int | float | date | BaseModel):  # the SDK writes the last two
+        raise TypeError(f"{name} is a {type(value).__name__}, which JSON has no form for: give its plain value")
 
 
 def check_effort(options: Mapping[str, Any]) -> None:

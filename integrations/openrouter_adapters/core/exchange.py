@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
+from openrouter_adapters.core.arguments import check_sendable
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
@@ -243,14 +244,16 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
     """Raise what an exception while a request was sent means.
 
     Raises:
-        OpenRouterError: for an error status and for network trouble; any other exception is raised as it is.
+        OpenRouterError: for an error status and for network trouble.
+        ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
     """
     made: Exception
     if isinstance(error, openai.APIStatusError):
         made = status_error(error, request, specialize)
     else:
         made = connection_error(error, request, specialize)
-    if made is error:  # none of the network's: its traceback is wanted
+    if made is error:  # none of the network's: its traceback is wanted, unless the request itself is to blame
+        check_sendable("", request.body)
         raise error
     forget_key(error)
     raise made from error
