@@ -22,7 +22,8 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
-from pydantic import SecretStr
+from langchain_core.tools import tool
+from pydantic import BaseModel, SecretStr
 
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
@@ -402,3 +403,51 @@ def test_closing_a_copy_leaves_the_originals_stream_alone(openrouter_gateway: Lo
         assert copied.temperature == 0.1
     assert "".join(chunk.text for chunk in chunks).endswith("four")
     model.close()
+
+
+# ------------------------------------------------------------------------------------------------ given to a call
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    total: int
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_tools_and_schemas_of_a_call_are_put_into_the_wires_form(model: ChatOpenRouter, sent: Sent) -> None:
+    server = {"type": "openrouter:datetime"}
+    model.invoke("hi", tools=[add, server], response_format=Sum)
+    assert [tool.get("function", tool)["name" if "function" in tool else "type"] for tool in sent()["tools"]] == [
+        "add",
+        "openrouter:datetime",
+    ]
+    assert sent()["response_format"]["json_schema"]["schema"]["properties"]["total"]["type"] == "integer"
+    given = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"type": "object"}}}
+    model.bind(response_format=given).invoke("hi", tools=None)
+    assert sent()["response_format"] == given
+    assert "tools" not in sent()
+
+
+def test_a_call_says_whether_its_cost_is_in_the_usage(make: Make, sent: Sent) -> None:
+    usage: Any = make().invoke("hi", cost_in_usage=True).usage_metadata
+    assert usage["total_cost"] > 0
+    assert "cost_in_usage" not in sent()
+    last: Any = list(make(cost_in_usage=True).stream("hi", cost_in_usage=False))[-1].usage_metadata
+    assert "total_cost" not in last
+
+
+def test_what_is_no_option_of_a_call_is_refused(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    with pytest.raises(TypeError, match="streaming is no option of a call: call stream"):
+        model.invoke("hi", streaming=True)
+    for twice in ({"provider": {}, "openrouter_provider": {}}, {"timeout": 1, "request_timeout": 1}):
+        with pytest.raises(TypeError, match="are the same argument: give one of them"):
+            model.invoke("hi", **twice)
+    with pytest.raises(TypeError, match=r"'stop(_sequences)?' and 'stop' are the same"):
+        model.invoke("hi", stop=["a"], stop_sequences=["b"])
+    assert not openrouter_gateway.requests

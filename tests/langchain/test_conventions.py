@@ -21,6 +21,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.tracers.schemas import Run
+from langchain_core.version import VERSION
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
@@ -273,6 +274,7 @@ def test_the_version_is_in_every_trace() -> None:
     assert versions is not None
     assert versions["team"] == "a"
     assert versions["lc_versions"]["openrouter-adapters"] == __version__
+    assert versions["lc_versions"]["langchain-core"] == VERSION
     given = {"team": "a"}
     quiet(metadata=given)
     assert given == {"team": "a"}

@@ -58,11 +58,20 @@ def known_arguments(cls: type[BaseModel], aliases: Mapping[str, str], given: Map
     for name in given:
         if name not in names and name not in aliases:
             raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases]))
+    return own_names(cls.__name__, aliases, given)
+
+
+def own_names(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments under their own names.
+
+    Raises:
+        TypeError: one is given under two names.
+    """
     made: dict[str, Any] = {}
     for name, value in given.items():
         own = aliases.get(name, name)
         if own in made:
-            raise TypeError(f"{cls.__name__}: {name!r} and {own!r} are the same argument: give one of them")
+            raise TypeError(f"{place}: {name!r} and {own!r} are the same argument: give one of them")
         made[own] = value
     return made
 

@@ -34,6 +34,7 @@ from openrouter_adapters.core.arguments import (
     from_environment,
     from_variables,
     known_arguments,
+    own_names,
     warn_of_unknown_keys,
     wrong_value,
 )
@@ -190,8 +191,12 @@ class EndpointOptions(BaseModel):
         return {name: value for name in self.option_names if (value := getattr(self, name)) is not None}
 
     def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Per-call options under the names that they have here."""
-        return {self.option_aliases.get(name, name): value for name, value in call.items()}
+        """Per-call options under the names that they have here.
+
+        Raises:
+            TypeError: one is given under two names.
+        """
+        return own_names("this call", self.option_aliases, call)
 
 
 def _of_environment(key: SecretStr) -> bool:

@@ -31,7 +31,10 @@ from openrouter_adapters.langchain.structured import (
     names_of,
     wanted_by,
 )
-from openrouter_adapters.langchain.tools import ToolChoice, wire_format, wire_tool, wire_tool_choice
+from openrouter_adapters.langchain.tools import ToolChoice, wire_format, wire_forms, wire_tool, wire_tool_choice
+
+# Options of a call that are not the wire's; `stream` is core's own.
+_OF_THIS_SIDE = ("stream", "cost_in_usage")
 
 
 class ChatOpenRouter(ConventionalChatModel):
@@ -85,18 +88,17 @@ class ChatOpenRouter(ConventionalChatModel):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
-        options = {name: value for name, value in self.own_names(call).items() if name != "stream"}
+        given = call if stop is None else {**call, "stop": stop or None}
+        options = {name: value for name, value in self.own_names(given).items() if name not in _OF_THIS_SIDE}
         guarded = options.pop("require_parameters", None)
-        if not options.get("tools", True):
-            del options["tools"]
-        if stop is not None:
-            options["stop"] = stop or None
-        request = build_request(self, options, wire_messages(messages))
+        if "streaming" in options:
+            raise TypeError("streaming is no option of a call: call stream(), or give it when the model is made")
+        request = build_request(self, wire_forms(options), wire_messages(messages))
         return requiring_parameters(request, self.set_options(), options) if guarded else request
 
-    def _last_chunk(self, stream: ReplyStream | AsyncReplyStream, request: Request) -> ChatGenerationChunk:
-        missing = stream.builder.missing_call_ids()
-        return last_chunk(stream.reply(), missing, request.asked, cost_in_usage=self.cost_in_usage)
+    def _shows_cost(self, call: Mapping[str, Any]) -> bool:
+        given = call.get("cost_in_usage")
+        return self.cost_in_usage if given is None else bool(given)
 
     @override
     def _generate(
@@ -107,7 +109,7 @@ class ChatOpenRouter(ConventionalChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, kwargs)
-        return chat_result(self._client.complete(request), request.asked, cost_in_usage=self.cost_in_usage)
+        return chat_result(self._client.complete(request), request.asked, cost_in_usage=self._shows_cost(kwargs))
 
     @override
     async def _agenerate(
@@ -118,7 +120,7 @@ class ChatOpenRouter(ConventionalChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, kwargs)
-        return chat_result(await self._client.acomplete(request), request.asked, cost_in_usage=self.cost_in_usage)
+        return chat_result(await self._client.acomplete(request), request.asked, cost_in_usage=self._shows_cost(kwargs))
 
     @override
     def _stream(
@@ -135,7 +137,7 @@ class ChatOpenRouter(ConventionalChatModel):
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        last = self._last_chunk(stream, request)
+        last = _last_chunk(stream, request, self._shows_cost(kwargs))
         if run_manager:
             run_manager.on_llm_new_token("", chunk=last)
         yield last
@@ -155,7 +157,7 @@ class ChatOpenRouter(ConventionalChatModel):
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        last = self._last_chunk(stream, request)
+        last = _last_chunk(stream, request, self._shows_cost(kwargs))
         if run_manager:
             await run_manager.on_llm_new_token("", chunk=last)
         yield last
@@ -173,13 +175,13 @@ class ChatOpenRouter(ConventionalChatModel):
         request, make = self._request(messages, stop, kwargs), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         with self._client.stream(request) as stream:
-            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self.cost_in_usage)
+            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self._shows_cost(kwargs))
             for delta in stream:
                 if heard:
                     heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
                 yield from events.added(delta)
         if heard:
-            heard.on_llm_new_token("", chunk=self._last_chunk(stream, request))
+            heard.on_llm_new_token("", chunk=_last_chunk(stream, request, self._shows_cost(kwargs)))
         yield from events.end(stream.reply(), request.asked)
 
     async def _astream_chat_model_events(
@@ -193,14 +195,14 @@ class ChatOpenRouter(ConventionalChatModel):
         request, make = self._request(messages, stop, kwargs), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         async with self._client.astream(request) as stream:
-            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self.cost_in_usage)
+            events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self._shows_cost(kwargs))
             async for delta in stream:
                 if heard:
                     await heard.on_llm_new_token(delta.text, chunk=answer_chunk(delta, make))
                 for event in events.added(delta):
                     yield event
         if heard:
-            await heard.on_llm_new_token("", chunk=self._last_chunk(stream, request))
+            await heard.on_llm_new_token("", chunk=_last_chunk(stream, request, self._shows_cost(kwargs)))
         for event in events.end(stream.reply(), request.asked):
             yield event
 
@@ -279,3 +281,8 @@ class ChatOpenRouter(ConventionalChatModel):
         bound = self.bind_tools(**{**options, "require_parameters": require_parameters, **kwargs})
         reading = Reading(asked, by_call, frozenset(names_of(tools or ())))
         return bound | StructuredOutputParser(reading=reading, include_raw=include_raw)
+
+
+def _last_chunk(stream: ReplyStream | AsyncReplyStream, request: Request, cost_in_usage: bool) -> ChatGenerationChunk:
+    missing = stream.builder.missing_call_ids()
+    return last_chunk(stream.reply(), missing, request.asked, cost_in_usage=cost_in_usage)

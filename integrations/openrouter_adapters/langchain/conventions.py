@@ -19,7 +19,6 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration
-from pydantic import model_validator
 from typing_extensions import override
 
 from openrouter_adapters import __version__
@@ -144,10 +143,11 @@ def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
 class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
     """What LangChain asks of a chat model beside its answers."""
 
-    @model_validator(mode="after")
-    def _with_version(self) -> Self:
+    @override
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        BaseChatModel.model_post_init(self, context)  # pydantic's own, for private attributes, stands before core's
         self._add_version("openrouter-adapters", __version__)
-        return self
 
     @property
     @override

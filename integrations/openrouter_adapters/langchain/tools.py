@@ -182,3 +182,19 @@ def schema_format(schema: Wanted, strict: bool | None) -> dict[str, Any]:
     made = strict_schema(schema.schema) if said else schema.schema
     described = known(name=schema.name, description=schema.description, schema=made, strict=said)
     return {"type": "json_schema", "json_schema": described}
+
+
+def wire_forms(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a call, its tools and its format in the wire's form; what has that already stays, no tools are none.
+
+    Args:
+        options: by name; may have ``tools`` and ``response_format`` in any form that ``bind_tools`` takes.
+    """
+    made = dict(options)
+    if made.get("tools") is not None:
+        made["tools"] = [dict(tool) if isinstance(tool, Mapping) else wire_tool(tool) for tool in made["tools"]]
+    if "tools" in made and not made["tools"]:
+        del made["tools"]
+    if made.get("response_format") is not None and not isinstance(made["response_format"], Mapping):
+        made["response_format"] = wire_format(made["response_format"], None)
+    return made
