@@ -484,3 +484,11 @@ def test_what_no_json_can_carry_is_named(
         ask(client, asked)
     assert type(caught.value) is error
     assert not openrouter_gateway.requests
+
+
+@streams
+def test_several_choices_are_no_stream(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    with pytest.raises(ValueError, match="n=2: a stream has one choice, ask without streaming"):
+        ask(client, request(openrouter_gateway, extra_body={"n": 2}))
+    assert ask(client, request(openrouter_gateway, extra_body={"n": 1}))[0]
+    assert len(openrouter_gateway.requests) == 1

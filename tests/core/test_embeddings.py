@@ -151,6 +151,7 @@ def test_parts_have_other_names_than_in_chat(part: dict[str, Any], made: dict[st
         ([[]], TypeError, r"item 0 to embed must be text, parts or token numbers, not \[\]"),
         ([["a"]], TypeError, "item 0 to embed must be text"),
         ([[1], {"content": []}], TypeError, "item 0 to embed is token numbers"),
+        ([[1, 2], "a"], TypeError, "texts and token numbers do not go into one request: embed them apart"),
         (["fine", "half \ud83d"], ValueError, r"item 1 to embed has half a character at 5 \('\\ud83d'\)"),
     ],
 )

@@ -322,3 +322,40 @@ def test_building_a_body_never_mutates_what_the_caller_gave(layers: list[dict[st
     before = copy.deepcopy((instance, call))
     request_body(instance, call)
     assert (instance, call) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"zdr": True}, r"unknown argument 'zdr': use provider=\{'zdr': ...\}"),
+        ({"max_price": {}}, r"use provider=\{'max_price': ...\}"),
+        ({"effort": "low"}, r"use reasoning=\{'effort': ...\}"),
+        ({"usage": {"include": True}}, "usage and cost always come, leave it out"),
+        ({"site_url": "https://a.example"}, "use app_url"),
+        ({"http_headers": {}}, "use default_headers, or extra_headers in a call"),
+    ],
+)
+def test_an_argument_in_the_wrong_place_is_sent_to_the_right_one(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        OpenRouterOptions(api_key="k", **given)
+
+
+def test_a_key_of_provider_beside_provider_is_warned_of() -> None:
+    options = OpenRouterOptions(api_key="k", model="a/b")
+    with pytest.warns(UserWarning, match=r"'zdr' is no option of a call .* use provider=\{'zdr': ...\}"):
+        request = build_request(options, {"zdr": True}, MESSAGES)
+    assert request.body["zdr"] is True
+    build_request(options, {"n": 2, "brand_new": 1}, MESSAGES)
+
+
+def test_none_is_not_set_whatever_the_default() -> None:
+    assert OpenRouterOptions(api_key="k", max_retries=None).max_retries == 2
+
+
+def test_a_session_id_has_an_end() -> None:
+    assert OpenRouterOptions(api_key="k", session_id="s" * 256).session_id
+    options = OpenRouterOptions(api_key="k")
+    with pytest.raises(ValueError, match=r"session_id=.* at most 256 characters"):
+        OpenRouterOptions(api_key="k", session_id="s" * 257)
+    with pytest.raises(ValueError, match=r"session_id=.* at most 256 characters"):
+        build_request(options, {"session_id": "s" * 257}, MESSAGES)

@@ -414,3 +414,37 @@ def test_reasoning_without_readable_details(gateway: LocalGateway, client: Clien
     deltas = [chunk["choices"][0]["delta"] for chunk in client.chat(stream=True).chunks]
     assert "".join(delta.get("reasoning") or "" for delta in deltas) == "Hm, yes"
     assert [item for delta in deltas for item in delta.get("reasoning_details", ())] == [secret]
+
+
+def test_where_a_tool_must_be_called_an_agents_loop_comes_to_an_end(client: Client) -> None:
+    tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("a", "b")]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "hello"}]
+    called = []
+    for _ in range(3):
+        message = client.message(messages=messages, tools=tools, tool_choice="required")
+        called += [call["function"]["name"] for call in message["tool_calls"]]
+        results = [{"role": "tool", "tool_call_id": call["id"], "content": "1"} for call in message["tool_calls"]]
+        messages += [message, *results]
+    assert called == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (5, "json_schema needs a name and a schema"),
+        (
+            {"name": "x", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}},
+            "requires itself without end",
+        ),
+    ],
+    ids=["no schema", "endless"],
+)
+def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, said: str) -> None:
+    answer = client.chat(response_format={"type": "json_schema", "json_schema": named})
+    assert answer.status == 400
+    assert said in answer.body["error"]["message"]
+
+
+def test_the_text_of_a_part_to_embed_is_text(client: Client) -> None:
+    part = {"type": "text", "text": 5}
+    assert client.post("/embeddings", {"model": "m", "input": [{"content": [part]}]}).status == 400

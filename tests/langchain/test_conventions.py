@@ -21,7 +21,9 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.tracers.schemas import Run
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.version import VERSION
+from pydantic import BaseModel
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
@@ -31,6 +33,12 @@ from openrouter_adapters.langchain.conventions import combined, of_cache, profil
 
 Make = Callable[..., ChatOpenRouter]
 Sent = Callable[[], dict[str, Any]]
+
+
+class Fact(BaseModel):
+    """What is so."""
+
+    text: str
 
 
 def quiet(**options: Any) -> ChatOpenRouter:
@@ -100,6 +108,15 @@ def test_another_model_does_not_hit_the_originals_entry(
     model.invoke("hi")
     other(model).invoke("hi")
     assert [request.body["model"] for request in openrouter_gateway.requests] == ["openai/gpt-4o-mini", "openai/gpt-4o"]
+
+
+def test_an_option_changed_in_place_makes_another_entry(make: Make, openrouter_gateway: LocalGateway) -> None:
+    model = make(cache=InMemoryCache(), provider={"order": ["openai"]})
+    model.invoke("hi")
+    assert model.provider is not None
+    model.provider["order"].append("azure")
+    model.invoke("hi")
+    assert len(openrouter_gateway.requests) == 2
 
 
 def test_headers_make_another_entry_and_are_not_in_its_key(make: Make, openrouter_gateway: LocalGateway) -> None:
@@ -207,6 +224,9 @@ def test_tokens_are_counted_offline() -> None:
     assert 100 < model.get_num_tokens_from_messages(messages) < 120
     tool = {"type": "function", "function": {"name": "f", "description": "b" * 400, "parameters": {}}}
     assert model.get_num_tokens_from_messages(messages, tools=[tool]) > 200
+    counted = model.get_num_tokens_from_messages(messages)
+    for given in (quiet, Fact, convert_to_openai_tool(Fact)):  # a function, a class, a dict
+        assert counted < model.get_num_tokens_from_messages(messages, tools=[given]) < counted + 100
     assert trim_messages(messages, max_tokens=20, token_counter=model, strategy="last", allow_partial=False) == []
 
 

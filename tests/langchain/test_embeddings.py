@@ -225,6 +225,7 @@ def test_tokens_are_sent_as_they_are(embeddings: OpenRouterEmbeddings, sent: Cal
     [
         (lambda made: made.embed_documents("one text"), TypeError, "must be a list with one item for each vector"),
         (lambda made: made.embed_documents([None]), TypeError, "item 0 to embed must be text"),
+        (lambda made: made.embed_documents(5), TypeError, "must be a list with one item for each vector, not 5"),
         (lambda made: made.embed_query(None), TypeError, "item 0 to embed must be text"),
         (lambda made: made.embed_query({"type": "image"}), ValueError, "image block without data"),
         (lambda made: made.embed_documents(["a"], chunk_size=0), ValueError, "chunk_size=0 must be"),

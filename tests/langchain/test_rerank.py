@@ -171,6 +171,7 @@ def test_options_of_the_instance_and_of_the_call(
         (lambda made, docs: made.rerank(docs, QUERY), TypeError, r"documents must be a list, not str: .*\(query, doc"),
         (lambda made, docs: made.rerank(docs, docs), TypeError, "query must be text"),
         (lambda made, docs: made.rerank(QUERY, [None]), TypeError, "document 0 must be text"),
+        (lambda made, docs: made.rerank(QUERY, None), TypeError, "documents must be a list, not NoneType"),
         (lambda made, docs: made.compress_documents(docs, QUERY, top_n=0), ValueError, "top_n=0"),
         (lambda made, docs: made.compress_documents(docs, QUERY, model=None), ValueError, "model is missing"),
     ],

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 _ENVIRONMENT = {
     "api_key": ("OPENROUTER_API_KEY",),
@@ -29,7 +30,14 @@ _NOT_NEEDED = {
     "check_embedding_ctx_length": "texts are sent as they are, leave it out",
     "tiktoken_enabled": "texts are sent as they are, leave it out",
     "transforms": "use plugins=[{'id': 'context-compression'}]",
+    "usage": "usage and cost always come, leave it out",
+    "site_url": "use app_url",
+    "site_name": "use app_title",
+    "http_headers": "use default_headers, or extra_headers in a call",
+    "timeout_ms": "use timeout, in seconds",
 }
+# Of those, what a request may have all the same: the API knows or knew it.
+_ON_THE_WIRE = {"n", "route", "transforms", "usage", "stream_options"}
 _MUST = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -48,17 +56,31 @@ _SECRET = ("api_key", "default_headers")
 _LONGEST_TIMEOUT = 3600.0  # seconds
 
 
-def known_arguments(cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments under their own names.
+def known_arguments(
+    cls: type[BaseModel], aliases: Mapping[str, str], given: Mapping[str, Any], inside: Mapping[str, str]
+) -> dict[str, Any]:
+    """The constructor's arguments under their own names. None is "not set", also where the default is not None.
+
+    Args:
+        cls: the class that is made.
+        aliases: other names of its arguments.
+        given: the arguments.
+        inside: keys that belong inside an option, and which.
 
     Raises:
         TypeError: an argument that nobody knows, or one given under two names.
     """
-    names = {name for key, field_ in cls.model_fields.items() for name in (key, field_.alias) if name}
+    fields = cls.model_fields
+    names = {name for key, field_ in fields.items() for name in (key, field_.alias) if name}
     for name in given:
         if name not in names and name not in aliases:
-            raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases]))
-    return own_names(cls.__name__, aliases, given)
+            raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases], inside))
+    made = own_names(cls.__name__, aliases, given)
+    return {name: value for name, value in made.items() if value is not None or _means_none(fields.get(name))}
+
+
+def _means_none(field_: FieldInfo | None) -> bool:
+    return field_ is None or field_.default is None or field_.default_factory is not None
 
 
 def own_names(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,11 +98,27 @@ def own_names(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) 
     return made
 
 
-def unknown_argument(place: str, name: str, names: Iterable[str]) -> str:
-    """What to say of an argument that nobody knows."""
+def unknown_argument(place: str, name: str, names: Iterable[str], inside: Mapping[str, str]) -> str:
+    """What to say of an argument that nobody knows; see `known_arguments`."""
     near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     meant = f"did you mean {near[0]!r}?" if near else "for a new wire field use extra_body={...}."
-    return f"{place} got an unknown argument {name!r}: {_NOT_NEEDED.get(name, meant)}"
+    return f"{place} got an unknown argument {name!r}: {_remedy(name, inside) or meant}"
+
+
+def _remedy(name: str, inside: Mapping[str, str]) -> str | None:
+    return f"use {inside[name]}={{{name!r}: ...}}" if name in inside else _NOT_NEEDED.get(name)
+
+
+def warn_of_misplaced(call: Mapping[str, Any], inside: Mapping[str, str]) -> None:
+    """Warn of names in a call that go into the body as they are, where the API will not look for them.
+
+    Args:
+        call: per-call options that are none of ours.
+        inside: keys that belong inside an option, and which.
+    """
+    for name in call:
+        if name not in _ON_THE_WIRE and (remedy := _remedy(name, inside)):
+            warnings.warn(f"{name!r} is no option of a call and goes into the body as it is: {remedy}", stacklevel=2)
 
 
 def wrong_value(place: str, error: ValidationError) -> str:

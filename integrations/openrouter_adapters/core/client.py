@@ -319,7 +319,13 @@ class AsyncReplyStream:
 
 
 def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
-    """The arguments of the SDK's ``post`` or ``get``."""
+    """The arguments of the SDK's ``post`` or ``get``.
+
+    Raises:
+        ValueError: several choices of one stream, which would be told apart by nobody.
+    """
+    if stream and (choices := request.body.get("n")) not in (None, 1):
+        raise ValueError(f"n={choices!r}: a stream has one choice, ask without streaming")
     headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     options: dict[str, Any] = {"headers": headers}
     timeout = _timeout(request)

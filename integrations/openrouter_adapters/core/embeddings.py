@@ -107,6 +107,8 @@ def wire_inputs(inputs: Sequence[Input]) -> list[Any]:
             check_text(f"item {at} to embed", item)
     if any(isinstance(item, Mapping) for item in inputs):
         return [_with_parts(at, item) for at, item in enumerate(inputs)]
+    if len({isinstance(item, str) for item in inputs}) == 2:
+        raise TypeError("texts and token numbers do not go into one request: embed them apart")
     return [item if isinstance(item, str) else list(item) for item in inputs]
 
 

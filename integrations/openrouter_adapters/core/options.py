@@ -92,6 +92,13 @@ class Reasoning(TypedDict, total=False):
     mode: Literal["standard", "pro"]
 
 
+INSIDE_OPTIONS = {
+    key: option
+    for option, typed in (("reasoning", Reasoning), ("provider", ProviderPreferences))
+    for key in typed.__annotations__
+}
+"""Keys that belong inside an option, and which; people look for them outside."""
+
 if TYPE_CHECKING:  # what editors and type checkers know of these objects
     ProviderOption = ProviderPreferences | dict[str, Any] | None
     ReasoningOption = Reasoning | dict[str, Any] | None
@@ -124,6 +131,7 @@ class EndpointOptions(BaseModel):
     # ---- identity, tracing
     session_id: StrictStr | None = Field(
         default=None,
+        max_length=256,
         description="Groups requests and routes them alike; up to 256 characters. Env: OPENROUTER_SESSION_ID.",
     )
     user: StrictStr | None = Field(default=None, description="Stable id of the end user.")
@@ -176,7 +184,7 @@ class EndpointOptions(BaseModel):
         def __init__(self, *args: Any, **given: Any) -> None:
             if args:
                 raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
-            named = known_arguments(type(self), self.option_aliases, given)
+            named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
             try:
                 super().__init__(**from_environment(named))
             except ValidationError as error:  # its own text is long, and shows what it was given

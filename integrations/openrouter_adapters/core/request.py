@@ -18,6 +18,7 @@ from openrouter_adapters.core.arguments import (
     check_effort,
     checked_address,
     checked_key,
+    warn_of_misplaced,
     warn_of_unknown_keys,
     wrong_value,
 )
@@ -27,6 +28,7 @@ from openrouter_adapters.core.options import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
     HEADER_OPTIONS,
+    INSIDE_OPTIONS,
     TRANSPORT_OPTIONS,
     EndpointOptions,
     OpenRouterOptions,
@@ -251,4 +253,5 @@ def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenR
     check_effort(call)
     if "provider" in call:
         warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)
+    warn_of_misplaced({name: None for name in call if name not in options.model_fields}, INSIDE_OPTIONS)
     return made

@@ -46,6 +46,8 @@ def _handled(state: State, exchange: Exchange, handler: Handler) -> Wire:
     """What the endpoint says; a mistake of the gateway's own is told, not swallowed."""
     try:
         said = handler(state, exchange)
+    except RecursionError:
+        said = problems.invalid("Invalid schema: it requires itself without end")
     except Exception as error:
         said = Problem(500, f"The local gateway failed: {error!r}", user_id=None)
     return problem_wire(said) if isinstance(said, Problem) else said
@@ -95,6 +97,10 @@ def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Proble
     return problems.wrong_endpoint(found.model.id)
 
 
+def _has_schema(named: Any) -> bool:
+    return isinstance(named, dict) and isinstance(named.get("name"), str) and isinstance(named.get("schema"), dict)
+
+
 def _refuse_chat(body: Any) -> Problem | None:
     """What OpenRouter finds wrong before it looks for an endpoint."""
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -104,6 +110,9 @@ def _refuse_chat(body: Any) -> Problem | None:
         return problems.invalid("Each message must be an object with a role")
     if wrong := [key for key, type_ in _TYPES.items() if not isinstance(body.get(key), type_ | None)]:
         return problems.invalid(f"Invalid input: {', '.join(wrong)}")
+    format_ = body.get("response_format") or {}
+    if format_.get("type") == "json_schema" and not _has_schema(format_.get("json_schema")):
+        return problems.invalid("Invalid input: response_format.json_schema needs a name and a schema")
     if "audio" in (body.get("modalities") or ()) and not body.get("stream"):
         return problems.invalid("Audio output requires stream: true")
     if (body.get("temperature") or 0) > 2:

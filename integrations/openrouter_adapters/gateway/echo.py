@@ -83,8 +83,13 @@ def _keys(asked: str) -> list[str]:
 
 def _results(body: Body) -> list[str]:
     """One sentence for each tool result since the user spoke last."""
+    return [f"{name} says: {text}" for name, text in _answered(body)]
+
+
+def _answered(body: Body) -> list[tuple[str, str]]:
+    """The tools that gave a result since the user spoke last, and what they said."""
     names: dict[str, str] = {}
-    results: list[str] = []
+    results: list[tuple[str, str]] = []
     for message in body["messages"]:
         if message.get("role") == "user":
             results = []
@@ -92,25 +97,27 @@ def _results(body: Body) -> list[str]:
             names[call.get("id")] = call["function"]["name"]
         if message.get("role") == "tool":
             name = names.get(message.get("tool_call_id", ""), "the tool")
-            results.append(f"{name} says: {text_of(message.get('content'))}")
+            results.append((name, text_of(message.get("content"))))
     return results
 
 
 def _calls(body: Body, asked: str) -> list[tuple[str, Any]]:
     functions = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
-    chosen = _chosen(functions, body.get("tool_choice") or "auto", asked, answered=bool(_results(body)))
+    chosen = _chosen(functions, body.get("tool_choice") or "auto", asked, [name for name, _ in _answered(body)])
     if body.get("parallel_tool_calls") is False:
         chosen = chosen[:1]
     words = Words(asked)
     return [(tool["name"], instance(tool.get("parameters") or {"type": "object"}, words)) for tool in chosen]
 
 
-def _chosen(tools: list[Body], choice: Any, asked: str, *, answered: bool) -> list[Body]:
+def _chosen(tools: list[Body], choice: Any, asked: str, answered: list[str]) -> list[Body]:
+    """The tools to call. Where one must be, it is one that has no result yet: an agent's loop comes to an end."""
     if isinstance(choice, dict):
         return [tool for tool in tools if tool["name"] == choice.get("function", {}).get("name")]
     named = [tool for tool in tools if _is_named(tool, asked)]
     if choice == "required":
-        return named or tools[:1]
+        fresh = [tool for tool in tools if tool["name"] not in answered]
+        return [tool for tool in fresh if tool in named] or fresh[:1] or tools[:1]
     return [] if answered or choice == "none" else named
 
 

@@ -46,6 +46,8 @@ def refuse_embeddings(body: Any) -> Problem | None:
         return invalid("Invalid input: input must be all text, all tokens, or all content")
     if kinds == {dict} and any(part.get("type") not in _TOKENS for item in given for part in _parts(item)):
         return invalid(f"Invalid input: a content part must be one of {', '.join(_TOKENS)}")
+    if kinds == {dict} and not all(isinstance(part.get("text", ""), str) for item in given for part in _parts(item)):
+        return invalid("Invalid input: a part's text must be text")
     if body.get("encoding_format", "float") not in ("float", "base64"):
         return invalid('Invalid option: expected one of "float"|"base64" at encoding_format')
     return _refuse_count(body, "dimensions")

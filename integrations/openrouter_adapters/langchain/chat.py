@@ -74,7 +74,9 @@ class ChatOpenRouter(ConventionalChatModel):
 
     option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
-    streaming: bool = Field(default=False, description="Whether `invoke` streams inside.")
+    streaming: bool = Field(
+        default=False, description="True: `invoke` streams inside; False, when given: `stream` does not stream."
+    )
     cost_in_usage: bool = Field(
         default=False, description="Whether the cost is in `usage_metadata` too, as `total_cost`, for LangSmith."
     )

@@ -27,6 +27,7 @@ from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.wire import dict_of, known, money_of
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
+from openrouter_adapters.langchain.tools import wire_tool
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
@@ -169,18 +170,13 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         given = (self.default_headers, kwargs.get("default_headers"), kwargs.get("extra_headers"))
         headers = {name: value for layer in given for name, value in (layer or {}).items()}
         hidden = {"headers": digest(headers)} if headers else {}
+        vars(self).pop("_serialized", None)  # core keeps it, but options can be changed in place
         return super()._get_llm_string(stop=stop, **_shown(kwargs), **hidden)
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        vars(self).pop("_serialized", None)  # what caches know this model by, as it was
-
-    @override
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        vars(copied).pop("_serialized", None)
-        return copied
+        vars(self).pop("_serialized", None)  # what traces show of this model, as it was
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -225,7 +221,7 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         """How many tokens messages and tools have, as `get_num_tokens`; an image counts as 85."""
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
-        return count_tokens_approximately(messages, tools=list(tools) if tools else None)
+        return count_tokens_approximately(messages, tools=[wire_tool(tool) for tool in tools or ()] or None)
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

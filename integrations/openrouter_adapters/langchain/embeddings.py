@@ -61,7 +61,8 @@ class OpenRouterEmbeddings(LangChainModel, EmbeddingOptions, Embeddings):
 
     def _requests(self, inputs: Iterable[Embeddable], kind: Kind, call: Mapping[str, Any]) -> list[Request]:
         # One text where a list should be is refused by core, and not taken for a list of letters.
-        given: Any = inputs if isinstance(inputs, str | bytes | Mapping) else [wire_input(item) for item in inputs]
+        one = isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable)
+        given: Any = inputs if one else [wire_input(item) for item in inputs]
         options = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
         return core.embedding_requests(self, options, given, kind, self._own("chunk_size", call))
 

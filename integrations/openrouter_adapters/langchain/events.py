@@ -1,9 +1,9 @@
 """A streamed answer as events of LangChain's content-block protocol, for ``stream_events(version="v3")``. Pure.
 
 ``message-start``, then for each block ``content-block-start``, deltas and ``content-block-finish``, at the end
-``message-finish``. Core puts a message together from them; it is the one that the same answer gives unstreamed with
-``output_version="v1"``. Blocks are numbered as they arrive, and stay open until the answer is whole: reasoning goes on
-after text, calls come interleaved, signatures and citations come last.
+``message-finish``. Core puts a message together from them. Its blocks are those that the same answer has unstreamed
+with ``output_version="v1"``, in the order of their arrival and with core's ``index``. They stay open until the answer
+is whole: reasoning goes on after text, calls come interleaved, signatures and citations come last.
 
 An error is raised, never told as an event: core would make a RuntimeError of it.
 """

@@ -203,7 +203,9 @@ def _input_file(block: Mapping[str, Any]) -> Part:
 
 
 def _non_standard(block: Mapping[str, Any]) -> Part:
-    return dict_of(block.get("value"))
+    if not dict_of(block.get("value")):
+        raise ValueError("non_standard block without `value`: put the wire's part there")
+    return dict_of(block["value"])
 
 
 _OF_MEDIA = {"image": _image, "video": _video, "audio": _audio}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import Callbacks
@@ -127,7 +127,7 @@ def listed(documents: Sequence[D]) -> list[D]:
     Raises:
         TypeError: they are one text, or none at all.
     """
-    if isinstance(documents, str | bytes | Mapping | Document):
+    if isinstance(documents, str | bytes | Mapping | Document) or not isinstance(documents, Iterable):
         raise TypeError(f"documents must be a list, not {type(documents).__name__}: it is (query, documents)")
     return list(documents)
 
