@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+from langchain.chat_models import base as chat_models
 
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.model import OpenRouterModel
@@ -67,7 +68,9 @@ def newcomer(
     monkeypatch.setenv("OPENROUTER_BASE_URL", openrouter_gateway.base_url)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(catalog, "_models", catalog._models)
+    monkeypatch.setattr(chat_models, "_BUILTIN_PROVIDERS", dict(chat_models._BUILTIN_PROVIDERS))
     yield openrouter_gateway
+    chat_models._get_chat_model_creator.cache_clear()
 
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")

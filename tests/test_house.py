@@ -19,7 +19,7 @@ PACKAGE = SOURCE / "openrouter_adapters"
 NAME = PACKAGE.name
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # What is made by a tool, one line per model: its length is the catalogue's.
-GENERATED = {PACKAGE / "core" / "catalog_snapshot.py"}
+GENERATED = {PACKAGE / "core" / "catalog_snapshot.py", PACKAGE / "core" / "catalog_profiles.py"}
 OURS = [
     path
     for folder in ("integrations", "tests", "examples", "cassettes", "benchmarks", "tools", "docs")

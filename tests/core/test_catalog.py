@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core import catalog, catalog_snapshot
+from openrouter_adapters.core import catalog, catalog_profiles, catalog_snapshot
 from openrouter_adapters.core.catalog import Model, find, load, load_cached, refresh, same_model, save
-from tools import make_catalog
+from tools import make_catalog, make_profiles
 
 ITEM = {
     "id": "vendor/novel-2",
@@ -364,3 +364,28 @@ class TestSnapshot:
         source = Path(catalog.__file__).parents[2]
         told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=source)
         assert told.stdout.strip() == "[]"
+
+
+class TestProfiles:
+    def test_every_model_has_a_window_and_modalities(self) -> None:
+        models = list(map(Model.from_profile, catalog_profiles.PROFILES))
+        assert len(models) > 300
+        assert len({model.id for model in models}) == len(models)
+        for model in models:
+            assert model.name and model.context_length and model.input_modalities and model.output_modalities
+            assert model.supports("tools") is not None
+            assert model.supports("seed") is None
+            assert model.prices == {}
+
+    def test_what_a_recorded_listing_says_counts_more(self) -> None:
+        listed = find("openai/gpt-4o")
+        assert listed and listed.prices and listed.supported_parameters
+        known = find("anthropic/claude-sonnet-4.5:nitro")
+        assert known and (known.context_length, known.supported_parameters) == (1_000_000, None)
+        assert (known.supports("tools"), known.supports("structured_outputs")) == (True, True)
+
+    def test_a_row_has_only_what_somebody_has_noted(self) -> None:
+        profile = {"name": "A", "max_input_tokens": 5, "text_inputs": True, "tool_calling": False, "temperature": True}
+        assert make_profiles.row("a/b", {**profile, "structured_output": False}) == (
+            ("a/b", "A", 5, None, ("text",), (), ("temperature",), ("tools",))
+        )

@@ -1,7 +1,8 @@
 """Models' facts: context window, output limit, prices, modalities, supported parameters.
 
-They come from a small bundled snapshot (`catalog_snapshot` says of what), or from a fresher listing after an explicit
-`refresh`. Importing, looking up and comparing never touch a disk or a network. A model that is not listed is simply
+They come from two bundled tables: profiles of nearly all models, with the facts that matter most (`catalog_profiles`),
+and whole listings of a few (`catalog_snapshot`); or from a fresher listing after an explicit `refresh`. Importing,
+looking up and comparing never touch a disk or a network. A model that is not listed is simply
 unknown: `find` gives None, and nothing is refused for it.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from openrouter_adapters.core import slugs
+from openrouter_adapters.core.catalog_profiles import PROFILES
 from openrouter_adapters.core.catalog_snapshot import ROWS
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, money_of, text_of
 
@@ -75,6 +77,7 @@ class Model:
         output_modalities: what it makes.
         supported_parameters: the request options that at least one provider supports.
         reasoning: how it reasons; None when the listing says nothing of it.
+        single_parameters: what is known of single request options, where the whole list of them is not.
     """
 
     id: str
@@ -88,6 +91,7 @@ class Model:
     output_modalities: tuple[str, ...] | None = None
     supported_parameters: tuple[str, ...] | None = None
     reasoning: ReasoningSupport | None = None
+    single_parameters: Mapping[str, bool] = field(default_factory=dict, hash=False)
 
     def reads(self, modality: str) -> bool | None:
         """Whether it takes this kind of input (``"image"``, say); None when unknown."""
@@ -99,7 +103,9 @@ class Model:
 
     def supports(self, parameter: str) -> bool | None:
         """Whether some provider supports this request option (``"tools"``, say); None when unknown."""
-        return None if self.supported_parameters is None else parameter in self.supported_parameters
+        if self.supported_parameters is None:
+            return self.single_parameters.get(parameter)
+        return parameter in self.supported_parameters
 
     @classmethod
     def from_wire(cls, item: Any) -> Model:
@@ -127,6 +133,21 @@ class Model:
         priced = {unit: Decimal(price) for unit, price in prices}
         reasons = reasoning and ReasoningSupport(*reasoning)
         return cls(slug, canonical, name, window, provider_window, longest, priced, reads, makes, parameters, reasons)
+
+    @classmethod
+    def from_profile(cls, row: tuple[Any, ...]) -> Model:
+        """Read one row of the bundled profiles."""
+        slug, name, window, longest, reads, makes, supports, lacks = row
+        single = dict.fromkeys(supports, True) | dict.fromkeys(lacks, False)
+        return cls(
+            slug,
+            name=name,
+            context_length=window,
+            max_completion_tokens=longest,
+            input_modalities=reads,
+            output_modalities=makes,
+            single_parameters=single,
+        )
 
 
 def _tokens(value: Any) -> int | None:
@@ -212,9 +233,13 @@ def _extended(models: Iterable[Model]) -> Mapping[str, Model]:
     """Put the catalogue, extended by these models, in the place of the old one."""
     global _models
     with _changing:
-        before = map(Model.from_row, ROWS) if _models is None else _models.values()
+        before = _bundled() if _models is None else _models.values()
         _models = _indexed([*before, *models])
         return _models
+
+
+def _bundled() -> Iterable[Model]:
+    return [*map(Model.from_profile, PROFILES), *map(Model.from_row, ROWS)]
 
 
 def _indexed(models: Iterable[Model]) -> dict[str, Model]:
