@@ -190,7 +190,7 @@ OPEN = [
     ("openai/gpt-4o@preset/mine", "openai/gpt-4o"),
     ("~anthropic/claude-sonnet-latest", "anthropic/claude-4.6-sonnet-20260217"),
     ("openai/chatgpt-latest", "openai/gpt-4o"),
-    ("deepseek/deepseek-r1", "deepseek/deepseek-r1-0528"),
+    ("vendor/novel-r1", "vendor/novel-r1-0528"),
     ("deepseek/deepseek-chat", "deepseek/deepseek-chat-v3"),
     ("thudm/glm-4", "z-ai/glm-4"),
     ("openai/gpt-4o", ""),
