@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core.conformity import mismatch, with_nulls, without_nulls
 from openrouter_adapters.core.json_text import partial_json, read_json
-from openrouter_adapters.core.schema import can_be_strict, is_recursive, resolved, rooted, schema_name, strict_schema
+from openrouter_adapters.core.mismatch import mismatch
+from openrouter_adapters.core.schema import can_be_strict, resolved, rooted, schema_name, size_in_place, strict_schema
 
 STRING = {"type": "string"}
 INTEGER = {"type": "integer"}
@@ -51,11 +52,26 @@ def strict(**properties: Any) -> dict[str, Any]:
         ),
         (
             {**obj(a={"$ref": "#/$defs/A", "description": "mine"}), "$defs": {"A": {**STRING, "description": "its"}}},
-            {**strict(a={**STRING, "description": "mine"}), "$defs": {"A": {**STRING, "description": "its"}}},
+            {
+                **strict(a={"anyOf": [{"$ref": "#/$defs/A"}], "description": "mine"}),
+                "$defs": {"A": {**STRING, "description": "its"}},
+            },
         ),
         (
             {**obj(a={"allOf": [{"$ref": "#/definitions/A"}], "title": "T"}), "definitions": {"A": obj(b=STRING)}},
-            {**strict(a={**strict(b=STRING), "title": "T"}), "definitions": {"A": strict(b=STRING)}},
+            {
+                **strict(a={"anyOf": [{"$ref": "#/definitions/A"}], "title": "T"}),
+                "definitions": {"A": strict(b=STRING)},
+            },
+        ),
+        (
+            {**obj(a={"$ref": "#/$defs/A", "default": "x"}, b={"allOf": [obj(c=STRING)]}), "$defs": {"A": STRING}},
+            {**strict(a={"$ref": "#/$defs/A"}, b=strict(c=STRING)), "$defs": {"A": STRING}},
+        ),
+        ({"properties": {"a": {"properties": {"b": STRING}}}}, strict(a=strict(b=STRING))),
+        (
+            {"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": obj(a=STRING)}},
+            {**strict(a=STRING), "$defs": {"A": strict(a=STRING)}},
         ),
         (obj(a={"enum": [{"default": 1}]}), strict(a={"enum": [{"default": 1}]})),
         (
@@ -75,15 +91,45 @@ def test_the_strict_form(schema: dict[str, Any], expected: dict[str, Any] | None
 
 
 def test_a_schema_that_contains_itself() -> None:
-    assert is_recursive(NODE)
+    assert size_in_place(NODE) == math.inf
     assert can_be_strict(NODE)
     node = strict(value=INTEGER, next={"$ref": "#/$defs/Node"})
     assert strict_schema(NODE) == {**node, "$defs": {"Node": node}}
     described = obj(next={"$ref": "#", "description": "the next"})
-    assert strict_schema(described)["properties"]["next"]["properties"] == {"next": {"$ref": "#"}}
+    assert strict_schema(described) == strict(next={"anyOf": [{"$ref": "#"}], "description": "the next"})
     assert rooted(NODE) == {**NODE["$defs"]["Node"], "$defs": NODE["$defs"]}  # type: ignore[index]
     assert rooted(obj(a=STRING)) == obj(a=STRING)
-    assert not is_recursive(obj(a=STRING, b={"$ref": "#/properties/a"}))
+    assert rooted({"$ref": "#"}) == {"$ref": "#"}
+    assert rooted({"$ref": "#nobody"}) == {"$ref": "#nobody"}  # an anchor, not the top
+    assert size_in_place(obj(a=STRING, b={"$ref": "#/properties/a"})) == 4
+
+
+def levels(depth: int, width: int) -> dict[str, Any]:
+    """Classes of which each has several fields of the next."""
+    defs: dict[str, Any] = {f"L{depth}": obj(a=STRING)}
+    for level in range(depth):
+        below = {"$ref": f"#/$defs/L{level + 1}", "description": "one below"}
+        defs[f"L{level}"] = obj(**{f"f{index}": below for index in range(width)})
+    return {"$ref": "#/$defs/L0", "$defs": defs}
+
+
+def test_the_strict_form_is_not_much_larger() -> None:
+    for schema in (levels(6, 4), levels(10, 3), levels(40, 3)):
+        assert can_be_strict(schema)
+        assert len(json.dumps(strict_schema(schema))) < 2 * len(json.dumps(schema)) + 1000
+    others = {f"m{index}": {"$ref": f"#/$defs/M{index}", "title": "T"} for index in range(6)}
+    each = {f"M{index}": obj(**others) for index in range(6)}
+    schema = {**obj(a={"$ref": "#/$defs/M0"}), "$defs": each}
+    assert len(json.dumps(strict_schema(schema))) < 2 * len(json.dumps(schema))
+    single: dict[str, Any] = obj(a=STRING)
+    for _ in range(40):
+        single = {"allOf": [single], "title": "T"}
+    assert len(json.dumps(strict_schema(obj(a=single)))) < 5000
+
+
+def test_the_size_in_place_is_known_without_putting_in_place() -> None:
+    assert 4**6 < size_in_place(levels(6, 4)) < 4**8
+    assert 3**200 < size_in_place(levels(200, 3)) < math.inf
 
 
 @pytest.mark.parametrize(
@@ -240,20 +286,6 @@ def test_what_is_valid_for_the_strict_form_is_valid_for_the_schema(schema: dict[
     assert schema == before
 
 
-@given(SCHEMAS, st.data())
-def test_nulls_stand_for_what_is_left_out(schema: dict[str, Any], data: st.DataObject) -> None:
-    before = copy.deepcopy(schema)
-    opened = with_nulls(schema)
-    made = strict_schema(opened)
-    assert all_closed(made)
-    if not endless(schema):
-        value = an_instance(made, made, data.draw)
-        kept = copy.deepcopy(value)
-        assert mismatch(without_nulls(value, schema), schema) is None
-        assert value == kept
-    assert schema == before
-
-
 # ---- values
 
 
@@ -282,7 +314,26 @@ def test_nulls_stand_for_what_is_left_out(schema: dict[str, Any], data: st.DataO
         ({"value": 1, "next": {"value": "x"}}, NODE, "next.value must be integer"),
         (1, True, None),
         ({"a": 1}, obj(a=False), "a must not be there"),
-        ("x" * 99, INTEGER, r"not 'x+\.\.\.$"),
+        ("x" * 99, INTEGER, r"not 'x+\.\.\.x+'$"),
+        ({"a": {}}, obj(a=obj(["b"], b=STRING)), "a.b is missing"),
+        ([1, 2], {"type": "array", "items": STRING}, r"^\[0\] must be string"),
+        (3, {"anyOf": [{"const": name} for name in "abcdef"]}, "^the answer must be 'a'.* or .*'b'.* or .*'c', not 3$"),
+        # one of several, seen twice, at two places
+        ({"a": 1, "b": 1}, obj(a=INTEGER, b=STRING), "^b must be string"),
+        # what is not understood accepts
+        ({"x-a": "text", "n": 1}, {"patternProperties": {"^x-": STRING}, "additionalProperties": INTEGER}, None),
+        (None, {**STRING, "nullable": True, "enum": ["a"]}, None),
+        (1, {**STRING, "nullable": True}, "must be string"),
+        ([1, "a"], {"type": "array", "prefixItems": [INTEGER], "items": STRING}, None),
+        ([1, "a"], {"type": "array", "items": [INTEGER, STRING]}, None),
+        (1, {"not": INTEGER}, None),
+        ({"a": 1}, {"dependentRequired": {"a": ["b"]}, "if": {}, "then": False}, None),
+        (1, {"type": [{"strange": 1}]}, None),
+        ({}, {"required": True}, None),
+        (1, {"$ref": "elsewhere.json"}, None),
+        (1, {"$ref": "#anchor", "type": "integer"}, None),
+        (1, {"$ref": "#"}, None),
+        (1, {"anyOf": [{"$ref": "#"}, STRING]}, None),
     ],
 )
 def test_what_is_wrong_with_a_value(value: Any, schema: Any, said: str | None) -> None:
@@ -294,15 +345,28 @@ def test_what_is_wrong_with_a_value(value: Any, schema: Any, said: str | None) -
             raise ValueError(found)
 
 
-def test_only_nulls_that_the_schema_does_not_know_are_dropped() -> None:
-    nullable = {"type": ["string", "null"]}
-    schema = obj(
-        ["must"], must=STRING, may=STRING, null=nullable, inner={"anyOf": [obj(["k"], k=STRING), obj(b=STRING)]}
-    )
-    value = {"must": None, "may": None, "null": None, "inner": {"b": None}, "strange": None}
-    assert without_nulls(value, schema) == {"must": None, "null": None, "inner": {}, "strange": None}
-    assert without_nulls([{"a": None}], {"type": "array", "items": obj(a=STRING)}) == [{}]
-    assert without_nulls(value, {}) == value
+def test_a_value_is_judged_once_by_each_schema() -> None:
+    """A tree of two forms, of which only the last part of the deepest node tells that neither fits."""
+    forms = [obj(["x", "k"], x={"$ref": "#/$defs/Tree"}, k={"const": name}) for name in "abc"]
+    schema = {"$ref": "#/$defs/Tree", "$defs": {"Tree": {"anyOf": [*forms, INTEGER]}}}
+    value: Any = 1
+    for _ in range(60):
+        value = {"x": value, "k": "c"}
+    assert mismatch(value, schema) is None
+    value = "wrong"
+    for _ in range(60):
+        value = {"x": value, "k": "c"}
+    assert "must be" in str(mismatch(value, schema))
+
+
+@pytest.mark.parametrize(("bottom", "said"), [({}, None), ({"value": "x"}, "next.value must be integer, not 'x'")])
+def test_values_of_any_depth(bottom: Any, said: str | None) -> None:
+    value = bottom
+    for _ in range(5_000):
+        value = {"next": value}
+    found = mismatch(value, NODE)
+    assert found is said or str(found).endswith(str(said))
+    assert "must be string" in str(mismatch(value, STRING))
 
 
 # ---- texts
@@ -339,6 +403,8 @@ def test_texts_within() -> None:
         '{"a": 1} {"b": 2}',
         '```\n{"a": 1}\n```\n```\n{"a": 2}\n```',
         "[" * 100_000,
+        "```json\n" + "[" * 100_000,
+        '{"n": ' + "9" * 5_000 + "}",
     ],
 )
 def test_what_is_no_json(text: str) -> None:

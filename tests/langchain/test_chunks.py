@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import sys
 from typing import Any
 
 import pytest
@@ -24,7 +25,14 @@ from langchain_core.outputs import ChatGenerationChunk
 from langgraph.graph.message import add_messages
 
 from openrouter_adapters.langchain import chunks
-from openrouter_adapters.langchain.chunks import AnswerChunk, chunk_maker, direct_chunk, ordinary_chunk, state
+from openrouter_adapters.langchain.chunks import (
+    AnswerChunk,
+    chunk_maker,
+    direct_chunk,
+    ordinary_chunk,
+    started_call,
+    state,
+)
 
 PIECES = ["", "{", '{"a": 1}', '{"a": "x', 'y"}', " {", "null", "1", "[", "]", "}", '"', "\u00a0{", "\ufeff{}", "\n"]
 texts = st.text(max_size=8)
@@ -227,3 +235,37 @@ def test_v1_content_ends_in_the_order_of_a_whole_answer() -> None:
         {"type": "text", "text": "a"},
         call_block,
     ]
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.recursive(st.booleans() | st.integers() | st.text(max_size=8), st.lists))
+)
+def test_a_call_grows_piece_by_piece(args: dict[str, Any]) -> None:
+    """As with core's parser, but that a text with half an escape at its end is shown too."""
+    text = json.dumps(args, ensure_ascii=False)
+    for end in range(len(text) + 1):
+        piece = ToolCallChunk(name="f", args=text[:end], id="c", index=0, type="tool_call_chunk")
+        call, of_core = started_call(piece), AIMessageChunk(content="", tool_call_chunks=[piece])
+        assert call["type"] == [*of_core.tool_calls, *of_core.invalid_tool_calls][0]["type"]
+        assert isinstance(call["args"], str) or call["args"].keys() <= args.keys()
+    assert call["args"] == args
+
+
+def test_a_broken_call_does_not_hold_up_the_stream() -> None:
+    """Counted in calls, not in time: core's parser would try each prefix of each sum."""
+    made: AIMessageChunk = AnswerChunk(content="")
+    counted = 0
+
+    def count(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    sys.setprofile(count)
+    try:
+        for _ in range(200):
+            piece = ToolCallChunk(name=None, args="[[[ x", id="c", index=0, type="tool_call_chunk")
+            made = made + AnswerChunk(content="", tool_call_chunks=[piece])
+    finally:
+        sys.setprofile(None)
+    assert len(made.invalid_tool_calls) == 1
+    assert counted < 200 * 300

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
+import gc
 import json
 import pickle
+import weakref
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, Optional, TypeVar, Union
 
 import openai
 import pydantic.v1
@@ -20,10 +23,11 @@ from langchain.agents.structured_output import (
 )
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, create_model, field_validator
 from typing_extensions import TypedDict
 
 import openrouter_adapters
@@ -74,6 +78,25 @@ class PersonData:
 class Node(BaseModel):
     value: int
     children: list[Node] = []
+
+
+T = TypeVar("T")
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Point(NamedTuple):
+    x: int
+
+
+class Generic_(TypedDict, Generic[T]):
+    value: T
+
+
+class Box(BaseModel, Generic[T]):
+    value: T
 
 
 TITLED = {
@@ -205,23 +228,82 @@ def test_what_cannot_be_strict_is_sent_as_it_is(model: ChatOpenRouter, sent: Sen
     assert sent()["response_format"]["json_schema"]["schema"] == Person.model_json_schema()
 
 
+class Email(BaseModel):
+    to: str
+    subject: str = "(none)"
+
+
+class Sms(BaseModel):
+    to: str
+    sender: str | None = None
+
+
+class Act(BaseModel):
+    action: Email | Sms
+
+
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
-def test_what_may_be_left_out_may_be_null(
+def test_a_strict_schema_requires_everything(
     model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalGateway, method: Any
 ) -> None:
-    """A strict schema requires everything; a model that knows nothing must not have to make it up."""
-    structured = model.with_structured_output(Person, method=method, strict=True)
-    given = {"name": "Al", "age": 3, "nickname": None, "country": None}
-    scripted(openrouter_gateway, method, given)
-    assert structured.invoke("hi") == Person(name="Al", age=3)
+    """What may be null says so itself: no null is allowed besides, none is added and none is taken away."""
+    structured = model.with_structured_output(Act, method=method, strict=True)
+    scripted(openrouter_gateway, method, {"action": {"to": "Bob", "sender": None}}, "Act")
+    assert structured.invoke("hi") == Act(action=Sms(to="Bob", sender=None))
     body = sent()
     function = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
     schema = function.get("parameters") or function["schema"]
     assert function["strict"] is True
     assert closed(schema)
-    assert {"type": "null"} in schema["properties"]["country"]["anyOf"]
-    scripted(openrouter_gateway, method, {"name": "Al", "age": 3, "shoe": None}, "Some_Person_")
-    assert model.with_structured_output(TITLED, method=method, strict=True).invoke("hi") == {"name": "Al", "age": 3}
+    assert str(schema).count("null") == (1 if method == "json_schema" else str(schema).count("'sender': {"))
+    scripted(openrouter_gateway, method, {"name": "Al", "age": 3, "country": None})
+    with pytest.raises(openrouter_adapters.StructuredOutputError, match=r"country: .*valid string"):
+        model.with_structured_output(Person, method=method).invoke("hi")
+    given = {"name": "Al", "age": 3, "shoe": None}
+    scripted(openrouter_gateway, method, given, "Some_Person_", times=2)
+    unsure = {**TITLED, "properties": {"shoe": {"type": ["integer", "null"]}}}
+    assert model.with_structured_output(unsure, method=method).invoke("hi") == given
+    with pytest.raises(openrouter_adapters.StructuredOutputError, match="shoe must be integer, not None"):
+        model.with_structured_output(TITLED, method=method, strict=True).invoke("hi")
+
+
+def test_maps_tuples_and_depth_are_pydantics_own_business(
+    model: ChatOpenRouter, openrouter_gateway: LocalGateway
+) -> None:
+    class Book(BaseModel):
+        people: dict[str, Email]
+        pair: tuple[Email, int]
+
+    openrouter_gateway.reply('{"people": {"a": {"to": "Bob"}}, "pair": [{"to": "Al"}, 1]}')
+    answer = model.with_structured_output(Book, method="json_schema", strict=True).invoke("hi")
+    assert answer == Book(people={"a": Email(to="Bob")}, pair=(Email(to="Al"), 1))
+    nested: dict[str, Any] = {"value": 0}
+    for _ in range(80):
+        nested = {"value": 1, "children": [nested]}
+    openrouter_gateway.reply(json.dumps(nested))
+    deep = model.with_structured_output(Node, method="json_schema").invoke("hi")
+    assert deep.model_dump(exclude_unset=True) == nested
+
+
+def test_references_are_put_in_place_unless_that_is_huge(
+    model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalGateway
+) -> None:
+    made: Any = create_model("L0", a=(str, ...))
+    for level in range(1, 12):
+        fields: dict[str, Any] = {f"f{index}": (made, Field(description="one below")) for index in range(4)}
+        made = create_model(f"L{level}", **fields)
+        if level not in (1, 4, 5, 11):
+            continue
+        as_dict = {**made.model_json_schema(), "title": made.__name__}
+        for bound in (
+            model.bind_tools([made]),
+            *(model.with_structured_output(form, include_raw=True) for form in (made, as_dict)),
+        ):
+            openrouter_gateway.reply("Sure!")
+            bound.invoke("hi")
+            parameters = sent()["tools"][0]["function"]["parameters"]
+            assert ("$defs" in parameters) is (level > 4)
+            assert len(json.dumps(parameters)) < 60_000
 
 
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
@@ -245,7 +327,7 @@ def test_json_mode(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalG
     assert sent()["response_format"] == {"type": "json_object"}
     assert sent()["provider"] == {"require_parameters": True}
     openrouter_gateway.reply("[1]")
-    with pytest.raises(openrouter_adapters.StructuredOutputError, match="must be an object"):
+    with pytest.raises(openrouter_adapters.StructuredOutputError, match="must be object, not"):
         model.with_structured_output(None, method="json_mode").invoke("hi")
 
 
@@ -255,7 +337,18 @@ def test_json_mode(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalG
         ({"schema": Person, "method": "guess"}, "method='guess'.*'json_schema'"),
         ({"schema": None}, "schema is missing"),
         ({"schema": Person, "method": "json_mode", "strict": True}, "json_mode.*sends no schema"),
-        ({"schema": 3}, "schema=3 is no schema"),
+        ({"schema": 3}, "schema=3 is no schema of an object: give a pydantic class"),
+        (
+            {"schema": Email | Sms},
+            r"wrap it in a pydantic class: class Answer.*value: .*Email \| .*Sms",
+        ),
+        ({"schema": Union.__getitem__((Email, Sms))}, "wrap it in a pydantic class"),
+        ({"schema": Optional.__getitem__(Email)}, "wrap it in a pydantic class"),
+        ({"schema": list[Email]}, r"wrap it in a pydantic class: .*value: list\[.*Email\]"),
+        ({"schema": int}, r"class 'int'.*class Answer\(BaseModel\): value: int$"),
+        ({"schema": Colour, "method": "json_schema"}, "value: Colour$"),
+        ({"schema": Point}, "make Point a pydantic class or a dataclass"),
+        ({"schema": Generic_[int]}, r"wrap it .*Generic_\[int\]"),
         ({"schema": {"a": 1}}, "no JSON schema"),
         ({"schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}}}, "'#/\\$defs/A' not found"),
         ({"schema": {**OPENAI, "name": "weather"}, "tools": [weather]}, "'weather' is the schema's name"),
@@ -264,6 +357,42 @@ def test_json_mode(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalG
 def test_what_cannot_be_asked(model: ChatOpenRouter, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         model.with_structured_output(**given)
+
+
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+def test_a_class_of_something(model: ChatOpenRouter, openrouter_gateway: LocalGateway, method: Any) -> None:
+    scripted(openrouter_gateway, method, {"value": 3}, "Box_int_")
+    assert model.with_structured_output(Box[int], method=method).invoke("hi") == Box[int](value=3)
+    scripted(openrouter_gateway, method, {"value": "x"}, "Box_int_")
+    with pytest.raises(openrouter_adapters.StructuredOutputError, match="valid integer"):
+        model.with_structured_output(Box[int], method=method).invoke("hi")
+
+
+@pytest.mark.parametrize("schema", [Person, PersonDict, PersonData, OldPerson, TITLED], ids=str)
+def test_pickled(model: ChatOpenRouter, openrouter_gateway: LocalGateway, schema: Any) -> None:
+    structured: Any = model.with_structured_output(schema, method="json_schema")
+    openrouter_gateway.reply(AL, times=2)
+    assert pickle.loads(pickle.dumps(structured)).invoke("hi") == structured.invoke("hi")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_class_is_kept_alive(model: ChatOpenRouter, openrouter_gateway: LocalGateway, method: Any) -> None:
+    def used() -> list[weakref.ref[Any]]:
+        class Passing(BaseModel):
+            name: str
+
+        class PassingDict(TypedDict):
+            name: str
+
+        for schema in (Passing, PassingDict):
+            scripted(openrouter_gateway, method, AL, schema.__name__)
+            assert dict(model.with_structured_output(schema, method=method).invoke("hi")) == {"name": "Al"}
+            model.bind_tools([schema]).invoke("hi")
+        return [weakref.ref(Passing), weakref.ref(PassingDict)]
+
+    kept = used()
+    gc.collect()
+    assert [ref() for ref in kept] == [None, None]
 
 
 def test_a_typed_dict_that_contains_itself(model: ChatOpenRouter) -> None:
@@ -512,6 +641,18 @@ def test_dicts_are_checked_too(model: ChatOpenRouter, openrouter_gateway: LocalG
         model.with_structured_output(TITLED, method="json_schema").invoke("hi")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "```json\n" + "[" * 100_000 + "\n```", '{"n": ' + "9" * 5_000 + "}"])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_nobody_can_read(model: ChatOpenRouter, openrouter_gateway: LocalGateway, method: Any, text: str) -> None:
+    scripted(openrouter_gateway, method, text, times=2)
+    with pytest.raises(openrouter_adapters.StructuredOutputError):
+        model.with_structured_output(Person, method=method).invoke("hi")
+    loose = model.with_structured_output(Person, method=method, include_raw=True)
+    assert isinstance(loose.invoke("hi")["parsing_error"], openrouter_adapters.StructuredOutputError)
+    scripted(openrouter_gateway, method, text[:100])
+    assert isinstance(_sum(loose.stream("hi"))["parsing_error"], openrouter_adapters.StructuredOutputError)
+
+
 def test_trouble_on_the_way_is_raised_as_ever(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
     openrouter_gateway.reply(body={"error": {"code": 429, "message": "slow down"}}, status=429)
     with pytest.raises(openrouter_adapters.RateLimitError):
@@ -575,6 +716,45 @@ def test_objects_come_once_they_are_valid(model: ChatOpenRouter, openrouter_gate
     assert all(isinstance(item, Person) for item in seen)
     assert seen[0].country == "Austria"
     assert seen[-1].country == "Italy"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_done_twice_in_a_stream(model: ChatOpenRouter, method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation only of what is new, and one sum of all pieces: each costs as much as has arrived."""
+    read: list[str] = []
+
+    class Counted(BaseModel):
+        name: str
+
+        @field_validator("name")
+        @classmethod
+        def _count(cls, value: str) -> str:
+            read.append(value)
+            return value
+
+    text = '{"name": "Al' + "l" * 50 + '"' + " " * 150 + "}"
+    pieces = [AIMessageChunk(content=letter) for letter in text]
+    if method == "function_calling":
+        calls = [tool_call_chunk(name="Counted" if letter == "{" else None, args=letter, index=0) for letter in text]
+        pieces = [AIMessageChunk(content="", tool_call_chunks=[call]) for call in calls]
+    parser: Any = model.with_structured_output(Counted, method=method).last  # type: ignore[attr-defined]
+    sums: list[Any] = []
+    add = AIMessageChunk.__add__
+
+    def counting(self: Any, other: Any) -> Any:
+        sums.append(other)
+        return add(self, other)
+
+    monkeypatch.setattr(AIMessageChunk, "__add__", counting)
+    seen = list(parser._transform(iter(pieces)))
+    assert len(read) == len(set(read)) + 1  # the whole answer is judged once more
+    assert len(seen) == len(set(read))
+    assert len(sums) == 2
+    sums.clear()
+    loose = model.with_structured_output(Counted, method=method, include_raw=True).last  # type: ignore[attr-defined]
+    *raw, end = loose._transform(iter(pieces))
+    assert [item["raw"] for item in raw] == pieces
+    assert (end["parsed"], len(sums)) == (seen[-1], 2)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -676,7 +856,10 @@ def test_response_formats_in_every_form(model: ChatOpenRouter, sent: Sent) -> No
         assert not before or json.dumps(given) == before
     loose: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "a", "schema": UNTITLED}}
     model.bind_tools([], response_format=loose, require_parameters=False).invoke("hi")
-    assert sent()["response_format"] == loose
+    assert closed(sent()["response_format"]["json_schema"]["schema"])  # as a ProviderStrategy of an agent gives it
+    said: dict[str, Any] = {**loose, "json_schema": {**loose["json_schema"], "strict": False}}
+    model.bind_tools([], response_format=said, require_parameters=False).invoke("hi")
+    assert sent()["response_format"] == said
     assert "provider" not in sent()
     model.bind_tools([], response_format=Person, strict=False).invoke("hi")
     assert sent()["response_format"]["json_schema"]["strict"] is False
@@ -686,6 +869,8 @@ def test_a_parser_by_itself(model: ChatOpenRouter) -> None:
     parser: Any = model.with_structured_output(Person, method="json_schema").last  # type: ignore[attr-defined]
     assert parser.parse(AL) == parser.invoke(AIMessage(AL)) == parser.invoke(AL) == Person(name="Al", age=3)
     assert list(parser.transform(iter([AL]))) == [Person(name="Al", age=3)]
+    assert list(parser.transform(iter([AL[:9], AL[9:]]))) == [Person(name="Al", age=3)]
+    assert list(parser.transform(iter([AIMessageChunk(content=AL[:9]), HumanMessage(AL[9:])])))[-1].age == 3
     assert list(parser.transform(iter([]))) == []
     assert parser.OutputType is Person
 
@@ -712,10 +897,9 @@ class Town(TypedDict):
 
 
 def test_typed_dicts_within(model: ChatOpenRouter, sent: Sent, openrouter_gateway: LocalGateway) -> None:
-    town = {"streets": None, "main": {"name": "Ring"}, "pairs": [{"name": "Graben"}], "count": None, "kind": "old"}
+    town = {"streets": None, "main": {"name": "Ring"}, "pairs": [{"name": "Graben"}], "kind": "old"}
     openrouter_gateway.reply(json.dumps(town))
     answer = model.with_structured_output(Town, method="json_schema").invoke("hi")
-    del town["count"]  # null stands for what is left out
     assert answer == town
     asked = sent()["response_format"]["json_schema"]
     assert asked["strict"] is True

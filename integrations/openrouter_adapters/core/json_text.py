@@ -20,13 +20,17 @@ def read_json(text: str) -> Any:
     """The JSON value that a text is, or that the one Markdown fence in it holds.
 
     Raises:
-        ValueError: there is none, it is cut off, or there are several.
+        ValueError: there is none, it is cut off, nested too deeply, or there are several.
     """
-    bare = text.strip().removeprefix("\ufeff")
     try:
-        return _DECODER.decode(bare)
+        return _read(text.strip().removeprefix("\ufeff"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _read(bare: str) -> Any:
+    try:
+        return _DECODER.decode(bare)
     except ValueError:
         opened = _FENCE.search(bare)
         if opened is None:

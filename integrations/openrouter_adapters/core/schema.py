@@ -8,11 +8,12 @@ https://openrouter.ai/docs/features/structured-outputs
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from openrouter_adapters.core.wire import dict_of, text_of
+from openrouter_adapters.core.wire import text_of
 
 Schema = Mapping[str, Any]
 
@@ -20,6 +21,7 @@ UNNAMED = "structured_output"
 """The name of a schema that has none."""
 
 _LONGEST_NAME = 64
+_LARGEST_IN_PLACE = 2_000
 _NAMED_PARTS = ("properties", "$defs", "definitions")
 _LISTED_PARTS = ("anyOf", "oneOf", "allOf")
 _ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "$defs", "definitions", "$schema", "$id"}
@@ -31,6 +33,7 @@ _SUPPORTED = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 }
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+_DROPPED = ("default", "discriminator")
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 _SAYS_WHAT = ("type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum", "const")
 
@@ -48,62 +51,41 @@ def schema_name(name: str | None) -> str:
 def strict_schema(schema: Schema) -> dict[str, Any]:
     """A fresh schema in which every object is closed and requires all of its properties.
 
-    Defaults go, a reference with words beside it and a single ``allOf`` are put in place, ``oneOf`` becomes ``anyOf``.
-    What is valid for the strict schema is valid for the given one. A free-form map stays as it is: closed, it would be
-    empty for ever.
+    Defaults go, ``oneOf`` becomes ``anyOf``, and so do a single ``allOf`` and a reference with words beside it; a
+    reference at the top is put in place. What is valid for the strict schema is valid for the given one. A free-form
+    map stays as it is: closed, it would be empty for ever.
 
     Args:
         schema: a JSON schema; definitions in it may refer to one another, and to themselves.
     """
-    made: dict[str, Any] = _strict(schema, schema, frozenset())
+    made: dict[str, Any] = _strict(rooted(schema))
     return made
 
 
-def _strict(node: Any, root: Schema, inside: frozenset[str]) -> Any:
-    """One node; `inside` are the references that it was put in place of."""
+def _strict(node: Any) -> Any:
     if not isinstance(node, Mapping):
         return node
-    target = _target(node, root)
-    if target is not None:
-        if len(node) == 1:
-            return dict(node)
-        if node["$ref"] in inside:  # it refers to itself: in place of it would never end
-            return {"$ref": node["$ref"]}
-        return _strict({**target, **_without(node, "$ref")}, root, inside | {node["$ref"]})
-    if only := _single_part(node):
-        return _strict({**only, **_without(node, "allOf")}, root, inside)
-    made = mapped(node, lambda part: _strict(part, root, inside))
-    if "allOf" in node:  # closed, its parts would exclude one another
-        made["allOf"] = node["allOf"]
-    for word in ("default", "discriminator"):
-        made.pop(word, None)
+    made = mapped({key: value for key, value in node.items() if key not in _DROPPED}, _strict)
+    if _only_part(node) is not None:
+        part = made.pop("allOf")[0] if "allOf" in made else {"$ref": made.pop("$ref")}
+        return {"anyOf": [part], **made} if made else part
     if "oneOf" in made and "anyOf" not in made:
         made["anyOf"] = made.pop("oneOf")
-    return _closed(made)
-
-
-def _closed(made: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(made.get("properties"), Mapping) and "allOf" not in made:
-        return {**made, "required": list(made["properties"]), "additionalProperties": False}
+    if "allOf" in node:  # closed, its parts would exclude one another
+        return {**made, "allOf": node["allOf"]}
+    if isinstance(made.get("properties"), Mapping):
+        return {"type": "object", **made, "required": list(made["properties"]), "additionalProperties": False}
     return made
 
 
-def _target(node: Schema, root: Schema) -> Schema | None:
-    """What a reference with nothing but words beside it stands for; None: it is none, or leads nowhere."""
-    if isinstance(node.get("$ref"), str) and node.keys() - {"$ref"} <= _ANNOTATIONS:
-        return resolved(node["$ref"], root)
-    return None
-
-
-def _single_part(node: Schema) -> Schema | None:
+def _only_part(node: Schema) -> Schema | None:
+    """The reference, or the one part of ``allOf``, that a node consists of but for words beside it."""
     parts = node.get("allOf")
-    if not isinstance(parts, list) or len(parts) != 1 or not node.keys() - {"allOf"} <= _ANNOTATIONS:
-        return None
-    return dict_of(parts[0])
-
-
-def _without(node: Schema, key: str) -> dict[str, Any]:
-    return {name: value for name, value in node.items() if name != key}
+    if isinstance(node.get("$ref"), str) and node.keys() - {"$ref"} <= _ANNOTATIONS:
+        return {"$ref": node["$ref"]}
+    if isinstance(parts, list) and len(parts) == 1 and node.keys() - {"allOf"} <= _ANNOTATIONS:
+        return parts[0] if isinstance(parts[0], Mapping) else None
+    return None
 
 
 def mapped(node: Schema, change: Callable[[Any], Any]) -> dict[str, Any]:
@@ -128,7 +110,7 @@ def resolved(ref: str, root: Schema) -> Schema | None:
         ref: ``#``, or a JSON pointer after it (``#/$defs/Person``).
         root: the schema that it stands in.
     """
-    found: Any = root if ref.startswith("#") else None
+    found: Any = root if ref == "#" or ref.startswith("#/") else None
     for key in ref.removeprefix("#").split("/")[1:]:
         name = key.replace("~1", "/").replace("~0", "~")
         found = found.get(name) if isinstance(found, Mapping) else None
@@ -137,24 +119,35 @@ def resolved(ref: str, root: Schema) -> Schema | None:
 
 def rooted(schema: Schema) -> dict[str, Any]:
     """A fresh schema that says at its top what it is of, where it only referred to a definition: an API looks there."""
-    top = _target(schema, schema)
-    return dict(schema) if top is None else {**top, **_without(schema, "$ref")}
+    made, seen = dict(schema), list[Schema]()
+    while (part := _only_part(made)) is not None:
+        found = resolved(part["$ref"], schema) if "$ref" in made else part
+        if found is None or found in seen:
+            break
+        seen.append(found)
+        made = {**found, **{key: value for key, value in made.items() if key not in ("$ref", "allOf")}}
+    return made
 
 
-def is_recursive(schema: Schema) -> bool:
-    """Whether a schema contains itself, or a definition that does."""
+def size_in_place(schema: Schema) -> float:
+    """How many nodes a schema has with everything put in place that it refers to; infinite where it contains itself."""
+    sizes: dict[str, float] = {"#": math.inf}
 
-    def endless(node: Any, inside: frozenset[str]) -> bool:
+    def size(node: Any) -> float:
         if not isinstance(node, Mapping):
-            return False
+            return 1
         ref = text_of(node.get("$ref"))
-        if ref in inside:
-            return True
-        if ref and endless(resolved(ref, schema), inside | {ref}):
-            return True
-        return any(endless(part, inside) for part in _parts(node))
+        if ref and ref not in sizes:
+            sizes[ref] = math.inf  # until it is known: what comes back to it contains itself
+            sizes[ref] = size(resolved(ref, schema))
+        return 1 + sizes.get(ref or "", 0) + sum(map(size, _parts(node)))
 
-    return endless(schema, frozenset({"#"}))
+    return size(schema)
+
+
+def fits_in_place(schema: Schema) -> bool:
+    """Whether everything that a schema refers to can be put in place without making it endless or huge."""
+    return size_in_place(schema) <= _LARGEST_IN_PLACE
 
 
 def can_be_strict(schema: Schema) -> bool:
@@ -163,8 +156,7 @@ def can_be_strict(schema: Schema) -> bool:
     It is not where there is a free-form map (``dict[str, int]``), a value that may be anything, a tuple, a limit to a
     text's length or another keyword or format outside the subset, or no object at the top.
     """
-    top = strict_schema(schema)
-    return "properties" in top and all(_is_strict(node, schema) for node in _nodes(schema))
+    return "properties" in strict_schema(schema) and all(_is_strict(node, schema) for node in _nodes(schema))
 
 
 def _nodes(node: Any) -> Iterator[Any]:
@@ -187,12 +179,12 @@ def _is_strict(node: Any, root: Schema) -> bool:
         return False
     if node.get("additionalProperties") not in (None, False):
         return False
-    if "allOf" in node and not _single_part(node):
+    if "allOf" in node and _only_part(node) is None:
         return False
     if node.get("format", "date") not in _FORMATS or _LOOKS_AROUND.search(str(node.get("pattern"))):
         return False
     if "$ref" in node:
-        return _target(node, root) is not None
+        return _only_part(node) is not None and resolved(node["$ref"], root) is not None
     kind = node.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
     lacking = ("object" in kinds and "properties" not in node) or ("array" in kinds and "items" not in node)

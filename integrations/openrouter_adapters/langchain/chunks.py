@@ -26,8 +26,8 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic_core import from_json
 from typing_extensions import override
 
 from openrouter_adapters.core.tool_calls import parse_args
@@ -52,11 +52,12 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
     @override
     def init_tool_calls(self) -> Self:
         """Parse the tool calls: leniently while the stream runs, as core does; strictly once it has ended."""
-        if self.chunk_position != "last" or not self.tool_call_chunks:
-            lenient: Any = super().init_tool_calls  # a method; pydantic's decorator hides it from type checkers
-            lenient()
+        if not self.tool_call_chunks:
+            of_core: Any = super().init_tool_calls  # a method; pydantic's decorator hides it from type checkers
+            of_core()
         else:
-            calls = [parsed_call(piece) for piece in self.tool_call_chunks]
+            parse = parsed_call if self.chunk_position == "last" else started_call
+            calls = [parse(piece) for piece in self.tool_call_chunks]
             self.tool_calls = [call for call in calls if call["type"] == "tool_call"]
             self.invalid_tool_calls = [call for call in calls if call["type"] == "invalid_tool_call"]
         if self.chunk_position == "last" and isinstance(self.content, list):
@@ -105,6 +106,22 @@ def parsed_call(piece: Any) -> ToolCall | InvalidToolCall:
     return tool_call(name=piece.get("name") or "", args=args, id=piece.get("id"))
 
 
+def started_call(piece: ToolCallChunk) -> ToolCall | InvalidToolCall:
+    """A call as far as it has come, with what there is of its arguments; an invalid one where they begin no object.
+
+    Core's own parser takes off one character after another until something can be read: over the pieces of one call
+    that is cubic, and a broken call holds up a stream for minutes.
+    """
+    text = piece["args"]
+    args: Any = None if text else {}
+    if text and text.lstrip()[:1] == "{":
+        with contextlib.suppress(ValueError):
+            args = from_json(text, allow_partial="trailing-strings")
+    if isinstance(args, dict):
+        return tool_call(name=piece["name"] or "", args=args, id=piece["id"])
+    return invalid_tool_call(name=piece["name"], args=text, id=piece["id"], error=None)
+
+
 # The order of blocks in a whole answer.
 _RANKS = {"reasoning": 0, "server_tool_call": 1, "server_tool_result": 1, "text": 2, "non_standard": 3, "image": 4}
 _RANKS |= {"audio": 5, "tool_call": 6, "invalid_tool_call": 6}
@@ -147,7 +164,7 @@ def ordinary_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[To
 
 def direct_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
     """The same chunk, its fields filled directly."""
-    calls: list[Any] = [_started_call(piece) for piece in pieces] if pieces else pieces
+    calls: list[Any] = [started_call(piece) for piece in pieces] if pieces else pieces
     message: AnswerChunk = _new(AnswerChunk)
     fields = {
         "content": text,
@@ -173,18 +190,6 @@ def direct_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[Tool
     _set(chunk, "__pydantic_extra__", None)
     _set(chunk, "__pydantic_private__", None)
     return chunk
-
-
-def _started_call(piece: ToolCallChunk) -> ToolCall | InvalidToolCall:
-    """What core's validator makes of a piece by itself; only a piece that opens an object needs to be parsed."""
-    text = piece["args"]
-    args: Any = None if text else {}
-    if text and text.lstrip()[:1] == "{":
-        with contextlib.suppress(ValueError):
-            args = parse_partial_json(text)
-    if isinstance(args, dict):
-        return tool_call(name=piece["name"] or "", args=args, id=piece["id"])
-    return invalid_tool_call(name=piece["name"], args=text, id=piece["id"], error=None)
 
 
 def state(model: BaseModel) -> tuple[Any, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import inspect
 import json
+import typing
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import pydantic.v1
@@ -13,9 +15,10 @@ import typing_extensions
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
 from pydantic import BaseModel, TypeAdapter
+from typing_extensions import override
 
-from openrouter_adapters.core.conformity import mismatch, without_nulls
-from openrouter_adapters.core.schema import rooted, schema_name
+from openrouter_adapters.core.mismatch import mismatch
+from openrouter_adapters.core.schema import fits_in_place, rooted, schema_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.typed_dicts import readable
 
@@ -28,10 +31,10 @@ class Wanted:
 
     Attributes:
         name: as the API takes it.
-        schema: a JSON schema; it may be empty.
+        schema: a JSON schema.
         description: what it is for, where that does not stand in the schema.
         strict: what the caller's dict itself says.
-        type: a type that pydantic knows; None: the answer is the dict.
+        adapter: pydantic's reader of the type; None: an old class reads, or the answer is the dict.
         given: as the caller gave it.
     """
 
@@ -39,13 +42,17 @@ class Wanted:
     schema: dict[str, Any]
     description: str | None = None
     strict: bool | None = None
-    type: Any = None
+    adapter: TypeAdapter[Any] | None = None
     given: Any = None
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return wanted, (self.given,)  # pickled as it was given: what was made of it has no name to be found by
 
     @property
     def makes_objects(self) -> bool:
         """Whether an answer becomes an object that is no dict."""
-        return self.type is not None and not typing_extensions.is_typeddict(self.type)
+        return is_old_class(self.given) or bool(self.adapter and not typing_extensions.is_typeddict(self.given))
 
     def validated(self, value: Any) -> Any:
         """The object, or the dict, that parsed JSON stands for.
@@ -53,21 +60,13 @@ class Wanted:
         Raises:
             ValueError: it is not what the schema asks for.
         """
-        whole = without_nulls(value, self.schema)
-        if self.type is None:
-            if not self.schema and not isinstance(value, dict):
-                raise ValueError(f"the answer must be an object, not {value!r}")
-            if said := mismatch(whole, self.schema):
-                raise ValueError(said)
-            return whole
-        if is_old_class(self.type):
-            return self.type.parse_obj(whole)
-        return _adapter(self.type).validate_json(json.dumps(whole))
-
-
-@cache
-def _adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(type_)
+        if is_old_class(self.given):
+            return self.given.parse_obj(value)
+        if self.adapter:
+            return self.adapter.validate_json(json.dumps(value))
+        if said := mismatch(value, self.schema):
+            raise ValueError(said)
+        return value
 
 
 def is_old_class(given: Any) -> bool:
@@ -87,20 +86,29 @@ def wanted(given: Any) -> Wanted:
         ValueError: it is none of these.
     """
     if given is None:
-        return Wanted(schema_name(None), {})
+        return Wanted(schema_name(None), {"type": "object"})
     if isinstance(given, Mapping):
         return dataclasses.replace(_of_dict(given), given=given)
     if is_old_class(given):
-        return Wanted(schema_name(given.__name__), rooted(given.schema()), type=given, given=given)
-    if typing_extensions.is_typeddict(given):
-        made = readable(given)
-        return Wanted(schema_name(given.__name__), rooted(_adapter(made).json_schema()), type=made, given=given)
-    if isinstance(given, type) and (issubclass(given, BaseModel) or dataclasses.is_dataclass(given)):
-        schema = rooted(_adapter(given).json_schema())
-        return Wanted(schema_name(schema.get("title") or given.__name__), schema, type=given, given=given)
-    if isinstance(given, BaseTool) or callable(given):
+        return Wanted(schema_name(given.__name__), rooted(given.schema()), given=given)
+    is_typed_dict = typing_extensions.is_typeddict(given)
+    if is_typed_dict or (isinstance(given, type) and (issubclass(given, BaseModel) or dataclasses.is_dataclass(given))):
+        adapter = TypeAdapter[Any](readable(given) if is_typed_dict else given)
+        schema = rooted(adapter.json_schema())
+        return Wanted(schema_name(schema.get("title") or given.__name__), schema, adapter=adapter, given=given)
+    if isinstance(given, BaseTool) or inspect.isroutine(given):
         return dataclasses.replace(_of_dict(convert_to_openai_function(given)), given=given)
-    raise ValueError(f"schema={given!r} is no schema: give a pydantic class, a TypedDict or a JSON schema")
+    raise ValueError(f"schema={given!r} is no schema of an object: {_remedy(given)}")
+
+
+def _remedy(given: Any) -> str:
+    is_class = isinstance(given, type) and not typing.get_origin(given)
+    if is_class and getattr(given, "__annotations__", None):  # a NamedTuple, or a class of the caller's own
+        return f"make {given.__name__} a pydantic class or a dataclass"
+    if is_class or typing.get_origin(given):
+        shown = given.__name__ if is_class else given
+        return f"wrap it in a pydantic class: class Answer(BaseModel): value: {shown}"
+    return "give a pydantic class, a TypedDict, a dataclass or a JSON schema"
 
 
 def _of_dict(given: Mapping[str, Any]) -> Wanted:
@@ -123,9 +131,9 @@ def _of_dict(given: Mapping[str, Any]) -> Wanted:
 
 
 def traced(schema: Wanted) -> Any:
-    """The schema as LangChain's traces show it: as it was given, where LangChain's core can read that."""
-    try:
-        convert_to_json_schema(schema.given)
-    except Exception:  # whatever core says to a form that it does not know
-        return {**schema.schema, "title": schema.name}
-    return schema.given
+    """The schema as LangChain's traces show it: as it was given, where LangChain's core can read that, and in time."""
+    if fits_in_place(schema.schema):
+        with contextlib.suppress(Exception):  # whatever core says to a form that it does not know
+            convert_to_json_schema(schema.given)
+            return schema.given
+    return {**schema.schema, "title": schema.name}

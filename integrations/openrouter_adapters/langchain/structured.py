@@ -8,19 +8,17 @@ called; both only where the schema accepts it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import AddableDict
-from pydantic import SkipValidation
+from pydantic import BaseModel, InstanceOf
 from typing_extensions import override
 
-from openrouter_adapters.core.conformity import with_nulls
 from openrouter_adapters.core.json_text import partial_json, read_json
-from openrouter_adapters.core.schema import can_be_strict, strict_schema
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
@@ -63,13 +61,15 @@ def asking(schema: Wanted, method: Method, strict: bool | None, tools: Sequence[
     made = {"tools": list(tools), "strict": strict, "ls_structured_output_format": _traced(schema, method, strict)}
     if method == "json_mode":
         return {**made, "response_format": {"type": "json_object"}}
-    said = schema.strict if strict is None else strict
     if method == "json_schema":
-        said = can_be_strict(schema.schema) if said is None else said
-        return {**made, "response_format": schema_format(_for_strict(schema) if said else schema, said)}
+        return {**made, "response_format": schema_format(schema, strict)}
     if schema.name in names_of(tools):
         raise ValueError(f"tools: {schema.name!r} is the schema's name, rename the tool or the schema")
-    return {**made, "tools": [_schema_tool(schema, said), *tools], "tool_choice": "required" if tools else schema.name}
+    return {
+        **made,
+        "tools": [_schema_tool(schema, strict), *tools],
+        "tool_choice": "required" if tools else schema.name,
+    }
 
 
 def names_of(tools: Sequence[Tool]) -> list[str]:
@@ -81,20 +81,13 @@ def _traced(schema: Wanted, method: Method, strict: bool | None) -> dict[str, An
     return {"kwargs": {"method": method, "strict": strict}, "schema": traced(schema)}
 
 
-def _for_strict(schema: Wanted) -> Wanted:
-    return replace(schema, schema=with_nulls(schema.schema))
-
-
 def _schema_tool(schema: Wanted, strict: bool | None) -> dict[str, Any]:
-    if strict:
-        made = function_tool(_for_strict(schema))
-        parameters = strict_schema(made["function"]["parameters"])
-        return {**made, "function": {**made["function"], "strict": True, "parameters": parameters}}
+    """The function; of a pydantic class as when it is bound as a tool, but for its name."""
     given = schema.given
-    of_core = isinstance(given, type) and (is_old_class(given) or hasattr(given, "model_json_schema"))
-    made = wire_tool(given) if of_core else function_tool(schema)
-    said = {} if strict is None else {"strict": strict}
-    return {**made, "function": {**made["function"], "name": schema.name, **said}}
+    of_core = isinstance(given, type) and (is_old_class(given) or issubclass(given, BaseModel))
+    said = schema.strict if strict is None else strict
+    made = wire_tool(given if of_core else function_tool(schema), strict=said)
+    return {**made, "function": {**made["function"], "name": schema.name}}
 
 
 # ---------------------------------------------------------------------------------------------- what came
@@ -172,7 +165,7 @@ class Reading:
             if not call["args"] and message.response_metadata.get("finish_reason") == "length":
                 raise ValueError(f"the call of {name} has no arguments yet")
             return call["args"]
-        broken = next((call["args"] for call in message.invalid_tool_calls if call["name"] == name), None)
+        broken = next((call["args"] or "" for call in message.invalid_tool_calls if call["name"] == name), None)
         if broken is None:
             raise ValueError(self._no_text(message))
         try:
@@ -188,17 +181,6 @@ class Reading:
             return "the answer is empty"
         remedy = "; with include_raw=True such an answer is no error" if set(names) <= self.others else ""
         return f"the model called {', '.join(names)} instead of giving the answer{remedy}"
-
-    def partial(self, message: AIMessage) -> Any:
-        """As much of the answer as has arrived: a dict, or an object once the schema accepts it; else None."""
-        calls = (call["args"] for call in message.tool_calls if call["name"] == self.wanted.name)
-        found = next(calls, None) if self.by_call else partial_json(message.text)
-        if not self.wanted.makes_objects:
-            return found if isinstance(found, dict) else None
-        try:
-            return None if found is None else self.wanted.validated(found)
-        except Exception:  # not yet; the whole answer is judged at the end
-            return None
 
 
 def _excerpt(text: str) -> str:
@@ -252,7 +234,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         include_raw: give ``raw``, ``parsed`` and ``parsing_error``, and raise nothing because of an answer.
     """
 
-    reading: SkipValidation[Reading]
+    reading: InstanceOf[Reading]
     include_raw: bool = False
 
     @property
@@ -292,35 +274,70 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
 
 
 class _Progress:
-    """What a stream has brought so far."""
+    """What a stream has brought so far. The pieces are added up once: each sum is as long as the answer so far."""
 
     def __init__(self, reading: Reading, include_raw: bool) -> None:
         self.reading = reading
         self.include_raw = include_raw
-        self.whole: Any = None
+        self.pieces: list[AIMessage] = []
+        self.text = ""
+        self.calls: dict[Any, list[str]] = {}
+        self.found: Any = None
         self.shown: Any = None
 
     def add(self, piece: str | BaseMessage) -> Iterator[Any]:
         """What there is to show after one more piece."""
         message = _answer(piece)
-        self.whole = message if self.whole is None else self.whole + message
+        self.pieces.append(message)
         if self.include_raw:
             yield AddableDict(raw=message)
-        elif (now := self.reading.partial(self.whole)) is not None:
-            yield from self._new(now)
+        elif self._grows(message):
+            yield from self._new(self._partial())
+
+    def _grows(self, message: AIMessage) -> bool:
+        """Take in the part of a message that may be the answer; whether there is one."""
+        if not self.reading.by_call:
+            text = str(message.text)
+            self.text += text
+            return bool(text)
+        pieces = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+        for piece in pieces:
+            place = piece.get("index")
+            call = self.calls.setdefault(object() if place is None else place, ["", ""])
+            call[0] += piece.get("name") or ""
+            call[1] += piece.get("args") or ""
+        return bool(pieces)
+
+    def _partial(self) -> Any:
+        """As much of the answer as has arrived: a dict, or an object once the schema accepts it; else None."""
+        wanted = self.reading.wanted
+        texts = (text for name, text in self.calls.values() if name == wanted.name)
+        found = partial_json(next(texts, "") if self.reading.by_call else self.text)
+        if found is None or found == self.found:
+            return None
+        self.found = found
+        if not wanted.makes_objects:
+            return found if isinstance(found, dict) else None
+        try:
+            return wanted.validated(found)
+        except Exception:  # not yet; the whole answer is judged at the end
+            return None
 
     def end(self) -> Iterator[Any]:
         """What there is to show of the whole answer."""
-        if self.whole is None:
+        if not self.pieces:
             return
+        whole: Any = self.pieces[0]
+        if rest := self.pieces[1:]:
+            whole = whole + rest[0] + rest[1:]
         if self.include_raw:
-            outcome = self.reading.outcome(self.whole)
+            outcome = self.reading.outcome(whole)
             yield AddableDict({name: value for name, value in outcome.items() if name != "raw"})
         else:
-            yield from self._new(self.reading.value(self.whole))
+            yield from self._new(self.reading.value(whole))
 
     def _new(self, value: Any) -> Iterator[Any]:
-        if self.shown is None or value != self.shown:
+        if value is not None and (self.shown is None or value != self.shown):
             self.shown = value
             yield value
 
@@ -328,4 +345,4 @@ class _Progress:
 def _answer(piece: str | BaseMessage) -> AIMessage:
     if isinstance(piece, AIMessage):
         return piece
-    return AIMessage(piece if isinstance(piece, str) else piece.text)
+    return AIMessageChunk(content=piece if isinstance(piece, str) else piece.text)

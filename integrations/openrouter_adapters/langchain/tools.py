@@ -14,7 +14,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel
 
-from openrouter_adapters.core.schema import can_be_strict, is_recursive, rooted, schema_name, strict_schema
+from openrouter_adapters.core.schema import can_be_strict, fits_in_place, rooted, schema_name, strict_schema
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.schemas import Wanted, wanted
 
@@ -70,7 +70,7 @@ def _function_tool(tool: Tool) -> dict[str, Any]:
     arguments = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
     if isinstance(arguments, type) and issubclass(arguments, BaseModel):
         read = wanted(arguments)
-        if is_recursive(read.schema):
+        if not fits_in_place(read.schema):
             made = function_tool(read)
             named = {"name": tool.name, "description": tool.description} if isinstance(tool, BaseTool) else {}
             return {**made, "function": {**made["function"], **named}}
@@ -80,13 +80,13 @@ def _function_tool(tool: Tool) -> dict[str, Any]:
 def function_tool(schema: Wanted) -> dict[str, Any]:
     """The tool that a schema stands for: to call it is to give the answer.
 
-    References are put in place, which more providers understand, unless the schema is recursive.
+    References are put in place, which more providers understand, unless that makes the schema endless or huge.
 
     Raises:
         ValueError: a reference leads nowhere.
     """
     parameters = rooted(schema.schema)
-    if not is_recursive(parameters):
+    if fits_in_place(parameters):
         try:
             parameters = dereference_refs(parameters)
         except KeyError as error:
@@ -153,21 +153,22 @@ def wire_format(given: Any, strict: bool | None) -> Any:
 
     Args:
         given: the wire's dict, whose schema becomes strict where it says ``strict``; or a schema in any form.
-        strict: for a schema that does not say it of itself; None: strict where the schema can be, or, in the wire's
-            dict, as it is.
+        strict: for a schema that does not say it of itself; None: strict where the schema can be.
     """
     if given is None:
         return None
     if not isinstance(given, Mapping) or given.get("type") in (None, "object"):
-        read = wanted(given)
-        return schema_format(read, read.strict if strict is None else strict)
+        return schema_format(wanted(given), strict)
     inner = given.get("json_schema")
     if given.get("type") != "json_schema" or not isinstance(inner, Mapping):
         return dict(given)
+    schema = inner.get("schema")
     said = inner.get("strict", strict)
+    if said is None and isinstance(schema, Mapping):
+        said = can_be_strict(schema)
     made = {**inner, "name": schema_name(inner.get("name"))} | known(strict=said)
-    if said and isinstance(inner.get("schema"), Mapping):
-        made["schema"] = strict_schema(inner["schema"])
+    if said and isinstance(schema, Mapping):
+        made["schema"] = strict_schema(schema)
     return {**given, "json_schema": made}
 
 
@@ -176,9 +177,10 @@ def schema_format(schema: Wanted, strict: bool | None) -> dict[str, Any]:
 
     Args:
         schema: what the answer has to be.
-        strict: None: strict where the schema can be.
+        strict: None: what the schema says of itself; where it says nothing, strict if the schema can be.
     """
-    said = can_be_strict(schema.schema) if strict is None else strict
+    said = schema.strict if strict is None else strict
+    said = can_be_strict(schema.schema) if said is None else said
     made = strict_schema(schema.schema) if said else schema.schema
     described = known(name=schema.name, description=schema.description, schema=made, strict=said)
     return {"type": "json_schema", "json_schema": described}
@@ -195,6 +197,8 @@ def wire_forms(options: Mapping[str, Any]) -> dict[str, Any]:
         made["tools"] = [dict(tool) if isinstance(tool, Mapping) else wire_tool(tool) for tool in made["tools"]]
     if "tools" in made and not made["tools"]:
         del made["tools"]
+    if made.get("tools") and made.get("tool_choice") is not None:
+        made["tool_choice"] = wire_tool_choice(made["tool_choice"], made["tools"])
     if made.get("response_format") is not None and not isinstance(made["response_format"], Mapping):
         made["response_format"] = wire_format(made["response_format"], None)
     return made

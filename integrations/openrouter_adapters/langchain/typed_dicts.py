@@ -7,12 +7,10 @@ neither ``NotRequired`` nor ``total=False``.
 
 from __future__ import annotations
 
-import functools
-import operator
 import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typing_extensions
 from langchain_core.utils.function_calling import convert_to_openai_function
@@ -20,11 +18,9 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 _typed_dict: Any = typing_extensions.TypedDict  # type checkers want its arguments spelt out
-_MUST = {typing.Required: True, typing_extensions.Required: True}
-_MAY = {typing.NotRequired: False, typing_extensions.NotRequired: False}
+_SAYS_WHETHER = {typing.Required: True, typing.NotRequired: False}
 
 
-@functools.cache
 def readable(typed_dict: Any) -> Any:
     """The same TypedDict, for pydantic: its keys' descriptions and what may be left out are told in pydantic's way.
 
@@ -49,9 +45,8 @@ def _readable(typed_dict: Any, inside: tuple[Any, ...]) -> Any:
 
 
 def _field(hint: Any, must: bool, description: str | None, inside: tuple[Any, ...]) -> Any:
-    while get_origin(hint) in _MUST | _MAY:
-        must = (_MUST | _MAY)[get_origin(hint)]
-        hint = get_args(hint)[0]
+    while get_origin(hint) in _SAYS_WHETHER:
+        must, hint = _SAYS_WHETHER[get_origin(hint)], get_args(hint)[0]
     hint, *more = (hint.__origin__, *hint.__metadata__) if get_origin(hint) is Annotated else (hint,)
     if not any(isinstance(item, FieldInfo) for item in more):
         if more[1:]:
@@ -71,16 +66,10 @@ def _rebuilt(hint: Any, inside: tuple[Any, ...]) -> Any:
     if typing_extensions.is_typeddict(hint):
         return _readable(hint, inside)
     origin, args = get_origin(hint), get_args(hint)
-    if origin is None or origin is Literal or not any(_speaks_of_typed_dict(arg) for arg in args):
-        return hint
-    if origin is Annotated:
-        return Annotated[_rebuilt(args[0], inside), *hint.__metadata__]
     made = tuple(_rebuilt(arg, inside) for arg in args)
-    return functools.reduce(operator.or_, made) if origin is types.UnionType else origin[made]
-
-
-def _speaks_of_typed_dict(hint: Any) -> bool:
-    return typing_extensions.is_typeddict(hint) or any(map(_speaks_of_typed_dict, get_args(hint)))
+    if all(new is old for new, old in zip(made, args, strict=True)):
+        return hint
+    return (typing.Union if origin is types.UnionType else origin)[made]
 
 
 def _described(typed_dict: Any) -> Mapping[str, str]:
