@@ -471,11 +471,12 @@ UNWRITABLE: list[tuple[Any, type[Exception], str]] = [
     ("half \ud83d", ValueError, r"extra\.deep\[1\] has half a character at 5"),
     (float("nan"), ValueError, r"extra\.deep\[1\]=nan: JSON has no such number"),
     ({1, 2}, TypeError, r"extra\.deep\[1\] is a set, which JSON has no form for"),
+    ({"half \ud83d": 1}, ValueError, r"a key of extra\.deep\[1\] has half a character at 5"),
 ]
 
 
 @ways
-@pytest.mark.parametrize(("value", "error", "said"), UNWRITABLE, ids=["text", "number", "object"])
+@pytest.mark.parametrize(("value", "error", "said"), UNWRITABLE, ids=["text", "number", "object", "key"])
 def test_what_no_json_can_carry_is_named(
     client: Client, openrouter_gateway: LocalGateway, ask: Ask, value: Any, error: type[Exception], said: str
 ) -> None:

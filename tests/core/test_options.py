@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core.options import BODY_OPTIONS, HEADER_OPTIONS, OPTION_NAMES, OpenRouterOptions
-from openrouter_adapters.core.request import build_request, merged, request_body
+from openrouter_adapters.core.options import (
+    BODY_OPTIONS,
+    HEADER_OPTIONS,
+    OPTION_NAMES,
+    EmbeddingOptions,
+    OpenRouterOptions,
+)
+from openrouter_adapters.core.request import build_request, checked_call, merged, request_body
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -359,3 +366,12 @@ def test_a_session_id_has_an_end() -> None:
         OpenRouterOptions(api_key="k", session_id="s" * 257)
     with pytest.raises(ValueError, match=r"session_id=.* at most 256 characters"):
         build_request(options, {"session_id": "s" * 257}, MESSAGES)
+
+
+def test_a_remedy_names_no_option_that_is_not_there() -> None:
+    with pytest.raises(TypeError) as caught:
+        EmbeddingOptions(api_key="k", max_tokens=3)
+    assert "reasoning" not in str(caught.value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checked_call({"mode": "x", "max_tokens": 3}, EmbeddingOptions)

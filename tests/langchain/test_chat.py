@@ -21,7 +21,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from langchain_core.runnables import ConfigurableField
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel, SecretStr
 
@@ -445,9 +445,50 @@ def test_a_call_says_whether_its_cost_is_in_the_usage(make: Make, sent: Sent) ->
 def test_what_is_no_option_of_a_call_is_refused(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
     with pytest.raises(TypeError, match="streaming is no option of a call: call stream"):
         model.invoke("hi", streaming=True)
-    for twice in ({"provider": {}, "openrouter_provider": {}}, {"timeout": 1, "request_timeout": 1}):
-        with pytest.raises(TypeError, match="are the same argument: give one of them"):
-            model.invoke("hi", **twice)
-    with pytest.raises(TypeError, match=r"'stop(_sequences)?' and 'stop' are the same"):
-        model.invoke("hi", stop=["a"], stop_sequences=["b"])
+    with pytest.raises(TypeError, match="tools must be a list"):
+        model.invoke("hi", tools={"type": "function"})
     assert not openrouter_gateway.requests
+
+
+def test_the_later_of_two_names_wins_as_a_call_does(model: ChatOpenRouter, sent: Sent) -> None:
+    model.bind(model_name="openai/gpt-4o").invoke("hi", model="openai/gpt-4.1-mini")
+    assert sent()["model"] == "openai/gpt-4.1-mini"
+    model.bind(stop_sequences=["a"]).invoke("hi", stop=["b"])
+    assert sent()["stop"] == ["b"]
+    assert quiet(model="a/b", model_name=None).model == "a/b"
+    with pytest.raises(TypeError, match="'model' and 'model_name' are the same argument"):
+        quiet(model="a/b", model_name="c/d")
+
+
+def test_no_tools_of_a_call_clear_those_that_were_bound(make: Make, sent: Sent) -> None:
+    bound = make().bind_tools([add], tool_choice="add", parallel_tool_calls=False)
+    for none in ([], None):
+        bound.invoke("hi", tools=none)
+        assert not {"tools", "tool_choice", "parallel_tool_calls"} & sent().keys()
+    make(extra_body={"tools": [{"type": "openrouter:datetime"}]}).invoke("hi", tools=None)
+    assert "tools" not in sent()
+    make().invoke("hi", tools=[add], tool_choice="any", strict=True)
+    assert (sent()["tool_choice"], sent()["tools"][0]["function"]["strict"]) == ("required", True)
+    assert "strict" not in sent()
+
+
+def test_a_schema_given_to_a_call_is_a_response_format(model: ChatOpenRouter, sent: Sent) -> None:
+    for given in (Sum, Sum.model_json_schema(), {"type": "json_schema", "name": "Sum", "schema": {"type": "object"}}):
+        model.invoke("hi", response_format=given)
+        asked = sent()
+        assert asked["response_format"]["json_schema"]["name"] == "Sum"
+        assert asked["provider"] == {"require_parameters": True}
+    model.invoke("hi", response_format={"type": "json_object"})
+    assert "provider" not in sent()
+
+
+def test_several_choices_whoever_listens(make: Make) -> None:
+    assert make(streaming=True).invoke("hi", n=2).content
+    with pytest.raises(ValueError, match="n=2: a stream has one choice"):
+        list(make().stream("hi", n=2))
+    chain = RunnableLambda(lambda text: make().invoke(text, n=2))
+    assert asyncio.run(_events(chain))
+
+
+async def _events(chain: Any) -> list[Any]:
+    return [event async for event in chain.astream_events("hi", version="v2")]

@@ -23,7 +23,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.tracers.schemas import Run
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.version import VERSION
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
@@ -117,6 +117,22 @@ def test_an_option_changed_in_place_makes_another_entry(make: Make, openrouter_g
     model.provider["order"].append("azure")
     model.invoke("hi")
     assert len(openrouter_gateway.requests) == 2
+
+
+def test_schemas_and_tools_of_one_name_make_entries_of_their_own(make: Make, openrouter_gateway: LocalGateway) -> None:
+    one, other = create_model("Answer", x=(int, ...)), create_model("Answer", y=(str, ...))
+    model = make(cache=InMemoryCache())
+    for options in ({"response_format": one}, {"response_format": other}, {"tools": [one]}, {"tools": [other]}):
+        model.bind(**options).invoke("hi")
+        model.bind(**options).invoke("hi")
+    assert len(openrouter_gateway.requests) == 4
+
+
+def test_headers_that_a_call_clears_make_another_entry(make: Make, openrouter_gateway: LocalGateway) -> None:
+    model = make(cache=InMemoryCache(), default_headers={"X-A": "1"})
+    model.invoke("hi")
+    model.invoke("hi", default_headers=None)
+    assert ["x-a" in request.headers for request in openrouter_gateway.requests] == [True, False]
 
 
 def test_headers_make_another_entry_and_are_not_in_its_key(make: Make, openrouter_gateway: LocalGateway) -> None:

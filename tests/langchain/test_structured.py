@@ -856,7 +856,12 @@ def test_response_formats_in_every_form(model: ChatOpenRouter, sent: Sent) -> No
         assert not before or json.dumps(given) == before
     loose: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "a", "schema": UNTITLED}}
     model.bind_tools([], response_format=loose, require_parameters=False).invoke("hi")
-    assert closed(sent()["response_format"]["json_schema"]["schema"])  # as a ProviderStrategy of an agent gives it
+    assert sent()["response_format"] == loose
+    everything = {**UNTITLED, "required": list(UNTITLED["properties"])}
+    whole: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "a", "schema": everything}}
+    model.bind_tools([], response_format=whole).invoke("hi")  # as a ProviderStrategy of an agent gives it
+    assert sent()["response_format"]["json_schema"]["strict"] is True
+    assert closed(sent()["response_format"]["json_schema"]["schema"])
     said: dict[str, Any] = {**loose, "json_schema": {**loose["json_schema"], "strict": False}}
     model.bind_tools([], response_format=said, require_parameters=False).invoke("hi")
     assert sent()["response_format"] == said

@@ -71,31 +71,32 @@ def known_arguments(
         TypeError: an argument that nobody knows, or one given under two names.
     """
     fields = cls.model_fields
+    inside = {key: option for key, option in inside.items() if option in fields}
     names = {name for key, field_ in fields.items() for name in (key, field_.alias) if name}
     for name in given:
         if name not in names and name not in aliases:
             raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases], inside))
-    made = own_names(cls.__name__, aliases, given)
-    return {name: value for name, value in made.items() if value is not None or _means_none(fields.get(name))}
+    _refuse_twice(cls.__name__, aliases, given)
+    made = own_names(aliases, {name: value for name, value in given.items() if value is not None})
+    unset = {own: None for name in given if (own := aliases.get(name, name)) not in made}
+    return made | {name: None for name in unset if _means_none(fields.get(name))}
 
 
 def _means_none(field_: FieldInfo | None) -> bool:
     return field_ is None or field_.default is None or field_.default_factory is not None
 
 
-def own_names(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments under their own names.
-
-    Raises:
-        TypeError: one is given under two names.
-    """
-    made: dict[str, Any] = {}
+def _refuse_twice(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    seen: dict[str, str] = {}
     for name, value in given.items():
-        own = aliases.get(name, name)
-        if own in made:
-            raise TypeError(f"{place}: {name!r} and {own!r} are the same argument: give one of them")
-        made[own] = value
-    return made
+        first = seen.setdefault(aliases.get(name, name), name) if value is not None else name
+        if first != name:
+            raise TypeError(f"{place}: {first!r} and {name!r} are the same argument: give one of them")
+
+
+def own_names(aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments under their own names; of two names for one argument the later wins, as a call after what was bound."""
+    return {aliases.get(name, name): value for name, value in given.items()}
 
 
 def unknown_argument(place: str, name: str, names: Iterable[str], inside: Mapping[str, str]) -> str:
@@ -223,25 +224,30 @@ def check_text(name: str, text: str) -> None:
         raise ValueError(said) from None
 
 
-def check_sendable(name: str, value: Any) -> None:
+def check_sendable(name: str, value: Any, within: tuple[int, ...] = ()) -> None:
     """Refuse what no JSON can carry; for a request that could not be written, to say which part of it is to blame.
 
     Args:
         name: where the value stands, as in ``messages[0].content``.
         value: any part of a request's body.
+        within: what it stands in, by `id`.
 
     Raises:
-        ValueError: half a character, or a number that is none (NaN, infinity).
+        ValueError: half a character, a number that is none (NaN, infinity), or something that contains itself.
         TypeError: an object that JSON has no form for.
     """
+    if id(value) in within:
+        raise ValueError(f"{name} contains itself")
+    within = (*within, id(value)) if isinstance(value, dict | list) else within
     if isinstance(value, str):
         check_text(name, value)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, part in value.items():
-            check_sendable(f"{name}.{key}" if name else str(key), part)
+            check_text(f"a key of {name or 'the body'}", str(key))
+            check_sendable(f"{name}.{key}" if name else str(key), part, within)
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
-            check_sendable(f"{name}[{index}]", part)
+            check_sendable(f"{name}[{index}]", part, within)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name}={value!r}: JSON has no such number")
     elif value is not None and not isinstance(value, int | float | date | BaseModel):  # the SDK writes the last two

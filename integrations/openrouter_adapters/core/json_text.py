@@ -13,7 +13,13 @@ from typing import Any
 from pydantic_core import from_json
 
 _FENCE = re.compile(r"```[ \t]*[\w-]*\s*")
-_DECODER = json.JSONDecoder(strict=False)  # a line break within quotes is read
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_number)  # a line break within quotes is read
 
 
 def read_json(text: str) -> Any:

@@ -199,12 +199,8 @@ class EndpointOptions(BaseModel):
         return {name: value for name in self.option_names if (value := getattr(self, name)) is not None}
 
     def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Per-call options under the names that they have here.
-
-        Raises:
-            TypeError: one is given under two names.
-        """
-        return own_names("this call", self.option_aliases, call)
+        """Per-call options under the names that they have here."""
+        return own_names(self.option_aliases, call)
 
 
 def _of_environment(key: SecretStr) -> bool:

@@ -253,5 +253,6 @@ def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenR
     check_effort(call)
     if "provider" in call:
         warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)
-    warn_of_misplaced({name: None for name in call if name not in options.model_fields}, INSIDE_OPTIONS)
+    inside = {key: option for key, option in INSIDE_OPTIONS.items() if option in options.model_fields}
+    warn_of_misplaced({name: None for name in call if name not in options.model_fields}, inside)
     return made

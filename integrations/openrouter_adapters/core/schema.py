@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from openrouter_adapters.core.wire import text_of
+from openrouter_adapters.core.wire import dict_of, text_of
 
 Schema = Mapping[str, Any]
 
@@ -148,6 +148,12 @@ def size_in_place(schema: Schema) -> float:
 def fits_in_place(schema: Schema) -> bool:
     """Whether everything that a schema refers to can be put in place without making it endless or huge."""
     return size_in_place(schema) <= _LARGEST_IN_PLACE
+
+
+def requires_everything(schema: Schema) -> bool:
+    """Whether every object of a schema requires all of its properties already."""
+    objects = (node for node in _nodes(schema) if isinstance(node, Mapping))
+    return all({*dict_of(node.get("properties"))} <= {*(node.get("required") or ())} for node in objects)
 
 
 def can_be_strict(schema: Schema) -> bool:

@@ -90,13 +90,20 @@ class ChatOpenRouter(ConventionalChatModel):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
         """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
-        given = call if stop is None else {**call, "stop": stop or None}
-        options = {name: value for name, value in self.own_names(given).items() if name not in _OF_THIS_SIDE}
+        options = wire_forms(self.own_names({n: value for n, value in call.items() if n not in _OF_THIS_SIDE}))
         guarded = options.pop("require_parameters", None)
         if "streaming" in options:
             raise TypeError("streaming is no option of a call: call stream(), or give it when the model is made")
-        request = build_request(self, wire_forms(options), wire_messages(messages))
+        if stop is not None:
+            options["stop"] = stop or None
+        request = build_request(self, options, wire_messages(messages))
         return requiring_parameters(request, self.set_options(), options) if guarded else request
+
+    @override
+    def _should_stream(self, **kwargs: Any) -> bool:
+        """Several choices do not stream inside `invoke`, whoever listens; `stream` itself refuses them."""
+        several = kwargs.get("n") not in (None, 1) and not kwargs.get("stream")
+        return not several and super()._should_stream(**kwargs)
 
     def _shows_cost(self, call: Mapping[str, Any]) -> bool:
         given = call.get("cost_in_usage")

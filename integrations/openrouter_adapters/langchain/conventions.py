@@ -27,7 +27,7 @@ from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.wire import dict_of, known, money_of
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
-from openrouter_adapters.langchain.tools import wire_tool
+from openrouter_adapters.langchain.tools import wire_forms, wire_tool
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
@@ -167,11 +167,13 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
-        given = (self.default_headers, kwargs.get("default_headers"), kwargs.get("extra_headers"))
+        call = wire_forms(self.own_names(kwargs))  # tools and schemas by what is in them, not by their names
+        own = None if "default_headers" in call and call["default_headers"] is None else self.default_headers
+        given = (own, call.get("default_headers"), call.get("extra_headers"))
         headers = {name: value for layer in given for name, value in (layer or {}).items()}
         hidden = {"headers": digest(headers)} if headers else {}
         vars(self).pop("_serialized", None)  # core keeps it, but options can be changed in place
-        return super()._get_llm_string(stop=stop, **_shown(kwargs), **hidden)
+        return super()._get_llm_string(stop=stop, **_shown(call), **hidden)
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:

@@ -14,7 +14,14 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel
 
-from openrouter_adapters.core.schema import can_be_strict, fits_in_place, rooted, schema_name, strict_schema
+from openrouter_adapters.core.schema import (
+    can_be_strict,
+    fits_in_place,
+    requires_everything,
+    rooted,
+    schema_name,
+    strict_schema,
+)
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.schemas import Wanted, wanted
 
@@ -22,6 +29,7 @@ Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 ToolChoice = str | bool | Mapping[str, Any] | None
 
 _WORDS = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+_FORMATS = ("json_object", "text", "grammar", "python")
 _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 # Keys that stand beside a function, not in it.
 _BESIDE = ("cache_control", "defer_loading", "eager_input_streaming")
@@ -148,24 +156,36 @@ def tool_name(tool: Mapping[str, Any]) -> str | None:
 # ---------------------------------------------------------------------------------------------- which format
 
 
+def is_wire_format(given: Any) -> bool:
+    """Whether this is a ``response_format`` of the wire, and no schema that is to become one."""
+    if not isinstance(given, Mapping):
+        return False
+    return given.get("type") in _FORMATS or isinstance(given.get("json_schema"), Mapping)
+
+
 def wire_format(given: Any, strict: bool | None) -> Any:
     """A ``response_format``.
 
     Args:
-        given: the wire's dict, whose schema becomes strict where it says ``strict``; or a schema in any form.
-        strict: for a schema that does not say it of itself; None: strict where the schema can be.
+        given: the wire's dict, or a schema in any form.
+        strict: for a schema that does not say it of itself; None: strict where the schema can be, but of the wire's
+            dict only where that asks for no more than it does already.
+
+    Raises:
+        ValueError: it is neither.
     """
     if given is None:
         return None
-    if not isinstance(given, Mapping) or given.get("type") in (None, "object"):
-        return schema_format(wanted(given), strict)
+    if not is_wire_format(given):
+        flat = isinstance(given, Mapping) and given.get("type") == "json_schema"  # as in the Responses API
+        return schema_format(wanted({k: v for k, v in given.items() if k != "type"} if flat else given), strict)
     inner = given.get("json_schema")
-    if given.get("type") != "json_schema" or not isinstance(inner, Mapping):
+    if not isinstance(inner, Mapping):
         return dict(given)
     schema = inner.get("schema")
     said = inner.get("strict", strict)
-    if said is None and isinstance(schema, Mapping):
-        said = can_be_strict(schema)
+    if said is None and isinstance(schema, Mapping) and can_be_strict(schema) and requires_everything(schema):
+        said = True
     made = {**inner, "name": schema_name(inner.get("name"))} | known(strict=said)
     if said and isinstance(schema, Mapping):
         made["schema"] = strict_schema(schema)
@@ -187,18 +207,33 @@ def schema_format(schema: Wanted, strict: bool | None) -> dict[str, Any]:
 
 
 def wire_forms(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a call, its tools and its format in the wire's form; what has that already stays, no tools are none.
+    """Options of a call, with its tools, choice and format in the wire's form; a dict of the wire stays as it is.
 
     Args:
-        options: by name; may have ``tools`` and ``response_format`` in any form that ``bind_tools`` takes.
+        options: by name; may have ``tools``, ``tool_choice``, ``strict`` and ``response_format`` in any form that
+            ``bind_tools`` takes. No tools clear those that the model has, and the choice among them.
+
+    Raises:
+        TypeError: the tools are no list.
     """
     made = dict(options)
-    if made.get("tools") is not None:
-        made["tools"] = [dict(tool) if isinstance(tool, Mapping) else wire_tool(tool) for tool in made["tools"]]
-    if "tools" in made and not made["tools"]:
-        del made["tools"]
-    if made.get("tools") and made.get("tool_choice") is not None:
-        made["tool_choice"] = wire_tool_choice(made["tool_choice"], made["tools"])
-    if made.get("response_format") is not None and not isinstance(made["response_format"], Mapping):
-        made["response_format"] = wire_format(made["response_format"], None)
+    if "tools" in made:
+        made |= _of_tools(made["tools"], made)
+    elif isinstance(made.get("tool_choice"), str):
+        made["tool_choice"] = _WORDS.get(made["tool_choice"], made["tool_choice"])
+    given = made.get("response_format")
+    if given is not None and not is_wire_format(given):
+        made["response_format"] = wire_format(given, None)
+        made.setdefault("require_parameters", True)
     return made
+
+
+def _of_tools(tools: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The tools of a call and what goes with them; takes ``strict`` out of the options."""
+    if isinstance(tools, Mapping | str) or not isinstance(tools, Iterable | None):
+        raise TypeError(f"tools must be a list, not {tools!r:.80}")
+    strict = options.pop("strict", None)
+    made = [wire_tool(tool, strict=strict) for tool in tools or ()]
+    if not made:
+        return dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls"))
+    return {"tools": made} | known(tool_choice=wire_tool_choice(options.get("tool_choice"), made))
