@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Self, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -24,7 +23,8 @@ from typing_extensions import override
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.options import OpenRouterOptions
-from openrouter_adapters.core.wire import dict_of, known, money_of
+from openrouter_adapters.core.usage import Usage, summed
+from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tools import wire_forms, wire_tool
@@ -100,12 +100,14 @@ def combined(outputs: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
 
 
 def _sum_of(outputs: Sequence[Mapping[str, Any]], model: str | None = None) -> dict[str, Any]:
-    usages = [dict_of(output.get("token_usage")) for output in outputs if model in (None, output.get("model_name"))]
-    counts = ("prompt_tokens", "completion_tokens", "total_tokens")
-    given = {name: [usage[name] for usage in usages if isinstance(usage.get(name), int)] for name in counts}
-    sums: dict[str, Any] = {name: sum(values) for name, values in given.items() if values}
-    costs = [cost for usage in usages if (cost := money_of(usage.get("cost"))) is not None]
-    return {**sums, "cost": float(sum(costs, Decimal(0)))} if costs else sums
+    asked = (output for output in outputs if model in (None, output.get("model_name")))
+    total = summed(Usage.from_wire(output.get("token_usage")) for output in asked) or Usage()
+    return known(
+        prompt_tokens=total.prompt_tokens,
+        completion_tokens=total.completion_tokens,
+        total_tokens=total.total_tokens,
+        cost=total.metadata().get("cost"),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- caches
