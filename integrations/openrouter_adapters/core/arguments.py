@@ -77,9 +77,8 @@ def known_arguments(
         if name not in names and name not in aliases:
             raise TypeError(unknown_argument(cls.__name__, name, [*names, *aliases], inside))
     _refuse_twice(cls.__name__, aliases, given)
-    made = own_names(aliases, {name: value for name, value in given.items() if value is not None})
-    unset = {own: None for name in given if (own := aliases.get(name, name)) not in made}
-    return made | {name: None for name in unset if _means_none(fields.get(name))}
+    made = own_names(aliases, dict(sorted(given.items(), key=lambda item: item[1] is not None)))  # what is set, last
+    return {name: value for name, value in made.items() if value is not None or _means_none(fields.get(name))}
 
 
 def _means_none(field_: FieldInfo | None) -> bool:

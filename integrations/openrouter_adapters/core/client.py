@@ -325,7 +325,7 @@ def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
         ValueError: several choices of one stream, which would be told apart by nobody.
     """
     if stream and (choices := request.body.get("n")) not in (None, 1):
-        raise ValueError(f"n={choices!r}: a stream has one choice, ask without streaming")
+        raise ValueError(f"n={choices!r}: a stream has one choice, ask without streaming (audio always streams)")
     headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     options: dict[str, Any] = {"headers": headers}
     timeout = _timeout(request)

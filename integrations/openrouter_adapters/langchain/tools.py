@@ -236,4 +236,5 @@ def _of_tools(tools: Any, options: dict[str, Any]) -> dict[str, Any]:
     made = [wire_tool(tool, strict=strict) for tool in tools or ()]
     if not made:
         return dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls"))
-    return {"tools": made} | known(tool_choice=wire_tool_choice(options.get("tool_choice"), made))
+    choice = {"tool_choice": wire_tool_choice(options["tool_choice"], made)} if "tool_choice" in options else {}
+    return {"tools": made, **choice}
