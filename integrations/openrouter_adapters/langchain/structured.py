@@ -1,13 +1,12 @@
 """Structured output: what to ask for, and the answer read as what was asked for.
 
-An answer that is not what the schema asks for is an error that carries it, never None and never a guess. What is read
-although it is not as asked: JSON in a Markdown fence, and JSON written as text where a function should have been
-called; both only where the schema accepts it.
+An answer that is not what the schema asks for is an error that carries it; how answers are read is said in
+`core.structured`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,13 +17,16 @@ from langchain_core.runnables import AddableDict
 from pydantic import BaseModel, InstanceOf
 from typing_extensions import override
 
-from openrouter_adapters.core.json_text import partial_json, read_json
+from openrouter_adapters.core.json_text import partial_json
+from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Said, failure
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
 from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, tool_name, wire_tool
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
+
+_REMEDY = "; with include_raw=True such an answer is no error"
 
 
 # ---------------------------------------------------------------------------------------------- what is asked
@@ -121,100 +123,43 @@ class Reading:
         Raises:
             StructuredOutputError: it is not what the schema asks for. A RefusalError: the model refused.
         """
-        if refusal := text_of(message.additional_kwargs.get("refusal")):
-            raise _error(message, f"the model refused: {refusal}", refused=True)
         try:
-            found = self._found(message)
-        except ValueError as error:
-            raise _error(message, str(error)) from error.__cause__
-        try:
-            return self.wanted.validated(found)
-        except Exception as error:  # whatever a validator of the caller's says to it
-            said = f"the answer does not fit {self.wanted.name}: {_wrong(error)}"
-            raise _error(message, said) from error
+            return self._expected().read(_said(message), self.wanted.validated)
+        except NotAsAsked as trouble:
+            raise _error(message, trouble) from trouble.__cause__
 
     def calls_others(self, message: AIMessage) -> bool:
         """Whether an answer calls other functions, which is no failure, but no object either."""
-        if message.invalid_tool_calls or text_of(message.additional_kwargs.get("refusal")):
-            return False
-        called = {call["name"] for call in message.tool_calls}
-        return bool(called) and called <= self.others
+        return self._expected().calls_others(_said(message))
 
-    def _found(self, message: AIMessage) -> Any:
-        """The JSON value in an answer.
-
-        Raises:
-            ValueError: there is none, and why.
-        """
-        if self.by_call and (message.tool_calls or message.invalid_tool_calls):
-            return self._arguments(message)
-        if not message.text.strip():
-            raise ValueError(self._no_text(message))
-        try:
-            return read_json(message.text)
-        except ValueError as error:
-            if message.tool_calls or message.invalid_tool_calls:
-                raise ValueError(self._no_text(message)) from error
-            instead = f"text instead of a call of {self.wanted.name}" if self.by_call else "no JSON"
-            raise ValueError(f"the answer is {instead} ({error}): {_excerpt(message.text)}") from error
-
-    def _arguments(self, message: AIMessage) -> Any:
-        name = self.wanted.name
-        call = next((call for call in message.tool_calls if call["name"] == name), None)
-        if call is not None:
-            if not call["args"] and message.response_metadata.get("finish_reason") == "length":
-                raise ValueError(f"the call of {name} has no arguments yet")
-            return call["args"]
-        broken = next((call["args"] or "" for call in message.invalid_tool_calls if call["name"] == name), None)
-        if broken is None:
-            raise ValueError(self._no_text(message))
-        try:
-            return read_json(broken)
-        except ValueError as error:
-            said = f"the arguments of {name} are no JSON, or cut off ({error}): {_excerpt(broken)}"
-            raise ValueError(said) from error
-
-    def _no_text(self, message: AIMessage) -> str:
-        """Why there is nothing to read."""
-        names = [str(call["name"]) for call in (*message.tool_calls, *message.invalid_tool_calls)]
-        if not names:
-            return "the answer is empty"
-        remedy = "; with include_raw=True such an answer is no error" if set(names) <= self.others else ""
-        return f"the model called {', '.join(names)} instead of giving the answer{remedy}"
+    def _expected(self) -> Expected:
+        return Expected(self.wanted.name, self.by_call, self.others, _REMEDY)
 
 
-def _excerpt(text: str) -> str:
-    return repr(text) if len(text) <= 200 else f"{text[:200]!r}..."
+def _said(message: AIMessage) -> Said:
+    whole = [Called(call["name"], call["args"]) for call in message.tool_calls]
+    broken = [Called(str(call["name"]), call["args"] or "") for call in message.invalid_tool_calls]
+    refusal = text_of(message.additional_kwargs.get("refusal"))
+    reason = text_of(message.response_metadata.get("finish_reason"))
+    return Said(str(message.text), (*whole, *broken), refusal, reason)
 
 
-def _wrong(error: Exception) -> str:
-    """What a validation found, in one line."""
-    errors = getattr(error, "errors", None)
-    if not callable(errors):
-        return str(error) or type(error).__name__
-    found = [(".".join(map(str, item["loc"])), item["msg"]) for item in errors()]
-    said = [f"{place}: {message}" if place else str(message) for place, message in found[:5]]
-    return "; ".join([*said, "..."] if len(found) > 5 else said)
-
-
-def _error(message: AIMessage, said: str, refused: bool = False) -> ValueError:
+def _error(message: AIMessage, trouble: NotAsAsked) -> Exception:
     """The error for an answer that cannot be used; the classes load openai, so only once something went wrong."""
     from openrouter_adapters.langchain.errors import RefusalError, StructuredOutputError
 
     shown = message.response_metadata
-    reason = text_of(shown.get("finish_reason"))
-    facts: Mapping[str, Any] = {
-        "raw": message,
-        "finish_reason": reason,
-        "llm_output": message.text or "\n".join(_argument_texts(message)),
-        "model": text_of(shown.get("model_name")),
-        "provider": text_of(shown.get("provider")),
-        "generation_id": text_of(shown.get("id")),
-    }
-    if not refused and reason != "content_filter":
-        return StructuredOutputError(said, **facts)
-    said = said if refused else f"a content filter stopped the answer: {said}"
-    return RefusalError(said, refusal=text_of(message.additional_kwargs.get("refusal")), **facts)
+    return failure(
+        trouble,
+        _said(message),
+        StructuredOutputError,
+        RefusalError,
+        raw=message,
+        llm_output=message.text or "\n".join(_argument_texts(message)),
+        model=text_of(shown.get("model_name")),
+        provider=text_of(shown.get("provider")),
+        generation_id=text_of(shown.get("id")),
+    )
 
 
 def _argument_texts(message: AIMessage) -> list[str]:
