@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 
 _FENCE = re.compile(r"```[ \t]*[\w-]*\s*")
+_OPENED = re.compile(r"[{\[]")
 
 
 def _no_number(name: str) -> Any:
@@ -45,6 +46,27 @@ def _read(bare: str) -> Any:
     rest = bare[end:].lstrip()
     if rest and (not rest.startswith("```") or _FENCE.search(rest, 3)):
         raise ValueError("more follows after the JSON in the fence")
+    return value
+
+
+def read_json_among_words(text: str) -> Any:
+    """As `read_json`; where there is no fence, the one JSON object or list that stands among words.
+
+    Raises:
+        ValueError: as for `read_json`.
+    """
+    try:
+        return read_json(text)
+    except ValueError:
+        opened = _OPENED.search(text)
+        if opened is None or _FENCE.search(text):
+            raise
+    try:
+        value, end = _DECODER.raw_decode(text, opened.start())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _OPENED.search(text, end):
+        raise ValueError("more follows after the JSON")
     return value
 
 

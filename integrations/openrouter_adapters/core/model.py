@@ -65,6 +65,12 @@ class OpenRouterModel(EndpointOptions):
         copied._client = copy.copy(self._client)
         return copied
 
+    def sharing(self, **changes: Any) -> Self:
+        """A copy with other values in some fields that uses the same connections: to close one is to close both."""
+        copied = self.model_copy(update=changes)
+        copied._client = self._client
+        return copied
+
     @override
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         shared = {id(value): value for value in self._of_this_process().values()}

@@ -82,9 +82,14 @@ class Request:
     @property
     def asked(self) -> tuple[str, ...]:
         """The models asked for in order: ``model``, then ``models``."""
-        first, rest = self.body.get("model"), self.body.get("models")
-        named = [first, *(rest if isinstance(rest, list) else ())]
-        return tuple(name for name in named if isinstance(name, str))
+        return models_in(self.body)
+
+
+def models_in(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that a body asks for in order: ``model``, then ``models``."""
+    first, rest = body.get("model"), body.get("models")
+    named = [first, *(rest if isinstance(rest, list) else ())]
+    return tuple(name for name in named if isinstance(name, str))
 
 
 def build_request(

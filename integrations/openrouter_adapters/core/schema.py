@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from openrouter_adapters.core.wire import dict_of, text_of
+from openrouter_adapters.core.wire import dict_of, known, text_of
 
 Schema = Mapping[str, Any]
 
@@ -60,6 +60,35 @@ def strict_schema(schema: Schema) -> dict[str, Any]:
     """
     made: dict[str, Any] = _strict(rooted(schema))
     return made
+
+
+def stricter(function: Schema, strict: bool | None) -> dict[str, Any]:
+    """A function's definition that says whether its arguments must follow the schema to the letter.
+
+    Args:
+        function: as on the wire; what it says of itself stays.
+        strict: True: said, with the schema in the strict subset; False: said; None: not said.
+    """
+    if strict is None or "strict" in function:
+        return dict(function)
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    return {**function, "strict": strict, **({"parameters": strict_schema(parameters)} if strict else {})}
+
+
+def json_schema_format(
+    name: str, schema: Schema, strict: bool | None, description: str | None = None
+) -> dict[str, Any]:
+    """The ``response_format`` that asks for a schema.
+
+    Args:
+        name: the schema's name, as the API takes it.
+        schema: what the answer has to be.
+        strict: None: strict if the schema can be.
+        description: what it is for.
+    """
+    said = can_be_strict(schema) if strict is None else strict
+    made = strict_schema(schema) if said else schema
+    return {"type": "json_schema", "json_schema": known(name=name, description=description, schema=made, strict=said)}
 
 
 def _strict(node: Any) -> Any:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from openrouter_adapters.core.json_text import read_json
+from openrouter_adapters.core.json_text import read_json, read_json_among_words
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.errors import RefusalError, StructuredOutputError
@@ -70,12 +70,14 @@ class Expected:
     Attributes:
         name: the schema's name, which is the function's.
         by_call: whether the answer comes as the arguments of a function call, not as text.
+        among_words: whether JSON may stand among words; for models that were only asked to write it.
         others: the names of the other functions that the model may call.
         remedy: what to do about an answer that only calls others; words for the end of a sentence.
     """
 
     name: str
     by_call: bool
+    among_words: bool = False
     others: frozenset[str] = frozenset()
     remedy: str = ""
 
@@ -111,7 +113,7 @@ class Expected:
         if not said.text.strip():
             raise NotAsAsked(self._no_text(said))
         try:
-            return read_json(said.text)
+            return read_json_among_words(said.text) if self.among_words else read_json(said.text)
         except ValueError as error:
             if said.calls:
                 raise NotAsAsked(self._no_text(said)) from error

@@ -133,7 +133,7 @@ class Reading:
         return self._expected().calls_others(_said(message))
 
     def _expected(self) -> Expected:
-        return Expected(self.wanted.name, self.by_call, self.others, _REMEDY)
+        return Expected(self.wanted.name, self.by_call, others=self.others, remedy=_REMEDY)
 
 
 def _said(message: AIMessage) -> Said:

@@ -17,10 +17,12 @@ from pydantic import BaseModel
 from openrouter_adapters.core.schema import (
     can_be_strict,
     fits_in_place,
+    json_schema_format,
     requires_everything,
     rooted,
     schema_name,
     strict_schema,
+    stricter,
 )
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.schemas import Wanted, wanted
@@ -48,10 +50,9 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> dict[str, Any]:
     """
     made = dict(tool) if isinstance(tool, Mapping) and _is_wire(tool) else {**_beside(tool), **_function_tool(tool)}
     function = made.get("function")
-    if made.get("type") != "function" or not isinstance(function, Mapping) or strict is None or "strict" in function:
+    if made.get("type") != "function" or not isinstance(function, Mapping):
         return made
-    parameters = {"parameters": strict_schema(function.get("parameters") or _NO_ARGUMENTS)} if strict else {}
-    return {**made, "function": {**function, "strict": strict, **parameters}}
+    return {**made, "function": stricter(function, strict)}
 
 
 def _is_wire(tool: Mapping[str, Any]) -> bool:
@@ -200,10 +201,7 @@ def schema_format(schema: Wanted, strict: bool | None) -> dict[str, Any]:
         strict: None: what the schema says of itself; where it says nothing, strict if the schema can be.
     """
     said = schema.strict if strict is None else strict
-    said = can_be_strict(schema.schema) if said is None else said
-    made = strict_schema(schema.schema) if said else schema.schema
-    described = known(name=schema.name, description=schema.description, schema=made, strict=said)
-    return {"type": "json_schema", "json_schema": described}
+    return json_schema_format(schema.name, schema.schema, said, schema.description)
 
 
 def wire_forms(options: Mapping[str, Any]) -> dict[str, Any]:

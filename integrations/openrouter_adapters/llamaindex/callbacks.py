@@ -92,6 +92,7 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
 
 _SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
+_PREDICTIONS = tuple(f"{kind}structured_predict" for kind in ("", "stream_", "a", "astream_"))
 
 secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingProxyType({}))
 """What of the present call's keywords is nobody's business but OpenRouter's."""
@@ -104,26 +105,47 @@ def keeps_secrets(cls: type[T]) -> type[T]:
     """
     for name in _METHODS:
         setattr(cls, name, _private(getattr(cls, name)))
+    for name in _PREDICTIONS:
+        setattr(cls, name, _private_prediction(getattr(cls, name)))
     return cls
 
 
-def _private(method: Callable[..., Any]) -> Callable[..., Any]:
-    @contextmanager
-    def taken_out(kwargs: dict[str, Any]) -> Generator[None]:
-        token = secrets.set({name: kwargs.pop(name) for name in _SECRET if name in kwargs})
-        try:
-            yield
-        finally:
-            secrets.reset(token)
+@contextmanager
+def _taken_out(kwargs: dict[str, Any]) -> Generator[None]:
+    token = secrets.set({name: kwargs.pop(name) for name in _SECRET if name in kwargs})
+    try:
+        yield
+    finally:
+        secrets.reset(token)
 
+
+def _private(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def shell(*args: Any, **kwargs: Any) -> Any:
-        with taken_out(kwargs):
+        with _taken_out(kwargs):
             return method(*args, **kwargs)
 
     @wraps(method)
     async def ashell(*args: Any, **kwargs: Any) -> Any:
-        with taken_out(kwargs):
+        with _taken_out(kwargs):
             return await method(*args, **kwargs)
+
+    return ashell if iscoroutinefunction(method) else shell
+
+
+def _private_prediction(method: Callable[..., Any]) -> Callable[..., Any]:
+    """As `_private`, for methods that take options as ``llm_kwargs``; the caller's dict stays as it is."""
+
+    @wraps(method)
+    def shell(self: Any, output_cls: Any, prompt: Any, llm_kwargs: Any = None, **prompt_args: Any) -> Any:
+        options = dict(llm_kwargs or {})
+        with _taken_out(options):
+            return method(self, output_cls, prompt, options, **prompt_args)
+
+    @wraps(method)
+    async def ashell(self: Any, output_cls: Any, prompt: Any, llm_kwargs: Any = None, **prompt_args: Any) -> Any:
+        options = dict(llm_kwargs or {})
+        with _taken_out(options):
+            return await method(self, output_cls, prompt, options, **prompt_args)
 
     return ashell if iscoroutinefunction(method) else shell

@@ -17,15 +17,13 @@ from llama_index.core.base.llms.types import (
     MessageRole,
 )
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.model import OpenRouterModel
-from openrouter_adapters.core.options import OpenRouterOptions
-from openrouter_adapters.core.request import Request, build_request, checked_call
+from openrouter_adapters.core.request import Request, build_request, checked_call, requiring_parameters
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
@@ -39,7 +37,9 @@ from openrouter_adapters.llamaindex.callbacks import (
 )
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
+from openrouter_adapters.llamaindex.react import formats_react
 from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
+from openrouter_adapters.llamaindex.structured import StructuredPrediction
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ have not; a much smaller one would make query engines ask many times over, and a
 _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
 
 
+@formats_react
 @keeps_secrets
-class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
+class OpenRouter(StructuredPrediction):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -90,12 +91,6 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     is_chat_model: StrictBool = Field(
         default=True,
         description="False: LlamaIndex prompts with text, through `complete`; the endpoint stays the same.",
-    )
-    is_function_calling_model: StrictBool | None = Field(
-        default=None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
-    )
-    strict: StrictBool | None = Field(
-        default=None, description="Whether tool arguments must follow their schema exactly."
     )
     order: list[StrictStr] | None = Field(default=None, description="Short for `provider={'order': ...}`.")
     allow_fallbacks: StrictBool | None = Field(
@@ -151,8 +146,11 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
 
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
-        named = self.own_names({**call, **secrets.get()})
-        request = build_request(self, spelled_out(named, self.set_options()), messages)
+        guarded = call.pop("require_parameters", None)
+        options = spelled_out(self.own_names({**call, **secrets.get()}), self.set_options())
+        request = build_request(self, options, messages)
+        if guarded:
+            request = requiring_parameters(request, self.set_options(), options)
         return request, Asked.of(request, one_call=one_call)
 
     def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:

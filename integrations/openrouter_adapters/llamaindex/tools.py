@@ -9,8 +9,9 @@ from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from pydantic_core import from_json
 
+from openrouter_adapters.core.schema import stricter
 from openrouter_adapters.core.tool_calls import ToolCall
-from openrouter_adapters.core.wire import known
+from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.llamaindex.messages import plain_calls
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def tool_options(
         tools: the tools to offer.
         tool_choice: a tool's name, "auto", "required" (or "any"), "none", or the wire's own object.
         tool_required: whether some tool must be called; ``tool_choice`` wins.
-        strict: whether arguments must follow the schema to the letter.
+        strict: whether arguments must follow the schema to the letter; None: not said.
 
     Raises:
         ValueError: ``tool_choice`` is a name that no tool has.
@@ -45,31 +46,14 @@ def wire_tool(tool: BaseTool, strict: bool | None) -> dict[str, Any]:
     https://openrouter.ai/docs/features/tool-calling
     """
     made = tool.metadata.to_openai_tool(skip_length_check=True)
-    if strict is None:
-        return made
-    function = {**made["function"], "strict": strict}
-    if strict:
-        function["parameters"] = strict_schema(function["parameters"])
-    return {**made, "function": function}
-
-
-def strict_schema(schema: Any) -> Any:
-    """A JSON schema in which every object, nested ones too, has all its properties required and no others."""
-    if isinstance(schema, list):
-        return [strict_schema(item) for item in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    made = {key: strict_schema(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), Mapping):
-        made |= {"required": list(schema["properties"]), "additionalProperties": False}
-    return made
+    return {**made, "function": stricter(made["function"], strict)}
 
 
 def wire_choice(choice: str | dict[str, Any] | None, tools: Sequence[dict[str, Any]]) -> str | dict[str, Any] | None:
     """``tool_choice`` as the wire has it; None when there is nothing to say."""
     if choice is None or isinstance(choice, Mapping):
         return choice
-    names = [tool["function"]["name"] for tool in tools]
+    names = [dict_of(tool.get("function")).get("name") for tool in tools]
     if choice in names:
         return {"type": "function", "function": {"name": choice}}
     if choice not in _WORDS:

@@ -1,0 +1,351 @@
+"""`StructuredPrediction`: answers as objects of a pydantic class, whole or while they grow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
+from llama_index.core.instrumentation.events.llm import (
+    LLMStructuredPredictEndEvent,
+    LLMStructuredPredictInProgressEvent,
+    LLMStructuredPredictStartEvent,
+)
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import dispatcher
+from llama_index.core.program.utils import FlexibleModel
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import BaseModel, Field, StrictBool
+from typing_extensions import override
+
+from openrouter_adapters.core.catalog import find
+from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.request import checked_call, models_in, request_body
+from openrouter_adapters.core.schema import can_be_strict
+from openrouter_adapters.llamaindex.callbacks import secrets
+from openrouter_adapters.llamaindex.shorthand import spelled_out
+from openrouter_adapters.llamaindex.tools import still_streaming
+from openrouter_adapters.llamaindex.wanted import Growth, Mode, Wanted, schema_of
+
+if TYPE_CHECKING:
+    from llama_index.core.llms.structured_llm import StructuredLLM
+
+M = TypeVar("M", bound=BaseModel)
+
+_PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
+    PydanticProgramMode.DEFAULT: None,
+    PydanticProgramMode.FUNCTION: "tool",
+    PydanticProgramMode.OPENAI: "tool",
+    PydanticProgramMode.LLM: "text",
+}
+_MODELS = ("model", "models", "extra_body")
+# What LlamaIndex's own programs take out of `llm_kwargs` too: whether to call is said by what is asked for.
+_SAID_OTHERWISE = ("tool_required", "allow_parallel_tool_calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[M]):
+    """One prediction that was asked for.
+
+    Attributes:
+        output_cls: what the answer has to be.
+        template: the prompt, for those who listen.
+        template_args: its arguments.
+        messages: the prompt with them.
+        llm_kwargs: the options of the call.
+    """
+
+    output_cls: type[M]
+    template: BasePromptTemplate
+    template_args: dict[str, Any]
+    messages: Sequence[ChatMessage]
+    llm_kwargs: Mapping[str, Any]
+
+    def begin(self) -> None:
+        """Tell the listeners."""
+        dispatcher.event(
+            LLMStructuredPredictStartEvent(
+                output_cls=self.output_cls, template=self.template, template_args=self.template_args
+            )
+        )
+
+
+class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
+    """What an LLM does to answer with objects; made of `chat` and `stream_chat`, so that each request is told once.
+
+    A schema is asked for in the best way that all of the models can do: as a strict ``response_format``, as a function
+    that must be called, or in the prompt.
+    """
+
+    is_function_calling_model: StrictBool | None = Field(
+        default=None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
+    )
+    strict: StrictBool | None = Field(
+        default=None, description="Whether tool arguments must follow their schema exactly."
+    )
+    should_use_structured_outputs: StrictBool | None = Field(
+        default=None,
+        description="Whether schemas are asked for as `response_format`; None: where the catalogue says that all of "
+        "the models can, and the schema can be strict.",
+    )
+
+    # ---- what is asked
+
+    def _mode(self, schema: Mapping[str, Any], call: dict[str, Any]) -> Mode:
+        """How a schema is asked for; takes what decides that out of the call."""
+        own_program = "pydantic_program_mode" in call
+        program = _program(call.pop("pydantic_program_mode", self.pydantic_program_mode))
+        own_word = "should_use_structured_outputs" in call
+        as_format = call.pop("should_use_structured_outputs", self.should_use_structured_outputs)
+        if as_format not in (None, True, False):
+            raise ValueError(f"should_use_structured_outputs={as_format!r}: give True, False or None")
+        if schema.get("type") != "object":
+            return "text"  # a function takes an object, and so does a strict schema
+        said = _PROGRAMS[program]
+        if said and not (as_format and own_word and not own_program):
+            return said
+        if as_format or (as_format is None and can_be_strict(schema) and self._all_support("structured_outputs", call)):
+            return "json_schema"
+        return "tool" if self._can_call(call) else "text"
+
+    def _asked(self, call: Mapping[str, Any]) -> tuple[str, ...]:
+        """The models that a call asks for."""
+        spelled = spelled_out(self.own_names({**call, **secrets.get()}))
+        said = {name: spelled[name] for name in _MODELS if name in spelled}
+        return models_in(request_body(self.set_options(), checked_call(said)))
+
+    def _all_support(self, parameter: str, call: Mapping[str, Any]) -> bool:
+        listed = [find(name) for name in self._asked(call)]
+        return bool(listed) and all(model is not None and model.supports(parameter) for model in listed)
+
+    def _can_call(self, call: Mapping[str, Any]) -> bool:
+        """Whether functions can be called, as far as anybody knows."""
+        if self.is_function_calling_model is not None:
+            return self.is_function_calling_model
+        listed = [find(name) for name in self._asked(call)]
+        return not any(model is not None and model.supports("tools") is False for model in listed)
+
+    def _task(
+        self,
+        output_cls: type[M],
+        prompt: BasePromptTemplate,
+        llm_kwargs: Mapping[str, Any] | None,
+        args: dict[str, Any],
+    ) -> Task[M]:
+        schema_of(output_cls)
+        if not isinstance(prompt, BasePromptTemplate):
+            raise TypeError(f"prompt={prompt!r:.80} is no prompt template: give PromptTemplate(...)")
+        messages = prompt.format_messages(llm=self, **args)
+        return Task(output_cls, prompt, args, messages, llm_kwargs or {})
+
+    def _prepared(self, task: Task[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
+        """What is wanted, and the messages and options for `chat`."""
+        call = {name: value for name, value in task.llm_kwargs.items() if name not in _SAID_OTHERWISE}
+        schema = schema_of(task.output_cls)
+        wanted = Wanted(task.output_cls, schema, self._mode(schema, call))
+        strict = call.pop("strict", None)
+        if wanted.mode == "tool" and strict is None:
+            strict = self.strict
+        if wanted.mode != "tool" and not call.get("tools"):
+            call.pop("tool_choice", None)
+        options = wanted.options(call, strict)
+        return wanted, self._extend_messages(wanted.instructed(task.messages)), {**options, **secrets.get()}
+
+    # ---- the whole answer, with the object that it is
+
+    def predicted(self, task: Task[M]) -> tuple[M, ChatResponse]:
+        """The object, and the response that it was made of."""
+        wanted, messages, options = self._prepared(task)
+        task.begin()
+        response = self.chat(messages, **options)
+        value = wanted.value(response)
+        dispatcher.event(LLMStructuredPredictEndEvent(output=value))
+        return value, response
+
+    async def apredicted(self, task: Task[M]) -> tuple[M, ChatResponse]:
+        """As `predicted`."""
+        wanted, messages, options = self._prepared(task)
+        task.begin()
+        response = await self.achat(messages, **options)
+        value = wanted.value(response)
+        dispatcher.event(LLMStructuredPredictEndEvent(output=value))
+        return value, response
+
+    def growing(self, task: Task[M]) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+        """Partial objects, each with its item of the stream; the last are the object and the whole response."""
+        wanted, messages, options = self._prepared(task)
+        task.begin()
+        return _objects(wanted, self.stream_chat(messages, **options))
+
+    async def agrowing(self, task: Task[M]) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+        """As `growing`."""
+        wanted, messages, options = self._prepared(task)
+        task.begin()
+        return _aobjects(wanted, await self.astream_chat(messages, **options))
+
+    # ---- LlamaIndex's own methods
+
+    @override
+    def structured_predict(
+        self,
+        output_cls: type[M],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> M:
+        """The answer to a prompt, as an object.
+
+        Args:
+            output_cls: a pydantic class.
+            prompt: a prompt template.
+            llm_kwargs: options of this call, as for `chat`; ``pydantic_program_mode``,
+                ``should_use_structured_outputs`` and ``strict`` among them, and ``require_parameters=False`` to let
+                providers answer that may ignore the schema.
+            **prompt_args: the template's arguments.
+
+        Raises:
+            StructuredOutputError: the answer is not what the class asks for; it is a ValueError too, and ``raw`` is
+                the response. A RefusalError: the model refused.
+            TypeError: ``output_cls`` is no pydantic class; nothing was sent.
+        """
+        if self._left_to_core:
+            made: M = super().structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+            return made
+        return self.predicted(self._task(output_cls, prompt, llm_kwargs, prompt_args))[0]
+
+    @override
+    async def astructured_predict(
+        self,
+        output_cls: type[M],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> M:
+        """As `structured_predict`."""
+        if self._left_to_core:
+            made: M = await super().astructured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+            return made
+        value, _ = await self.apredicted(self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        return value
+
+    @override
+    def stream_structured_predict(
+        self,
+        output_cls: type[M],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[M | FlexibleModel, None, None]:
+        """As `structured_predict`, while the answer grows.
+
+        Yields:
+            objects of LlamaIndex's `FlexibleModel`, in which what has not arrived is None, or of the class as soon as
+            that accepts what has; at the end the object. Closing it early closes the connection.
+        """
+        if self._left_to_core:
+            return super().stream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+        return _first(self.growing(self._task(output_cls, prompt, llm_kwargs, prompt_args)))
+
+    @override
+    async def astream_structured_predict(
+        self,
+        output_cls: type[M],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[M | FlexibleModel, None]:
+        """As `stream_structured_predict`."""
+        if self._left_to_core:
+            return await super().astream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+        return _afirst(await self.agrowing(self._task(output_cls, prompt, llm_kwargs, prompt_args)))
+
+    @override
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM whose every answer is an object of a pydantic class.
+
+        ``raw`` of its responses is the object, the message's content its JSON, and ``additional_kwargs`` has tokens,
+        ``cost`` (USD), ``model``, ``provider`` and the rest of the answer that it was made of.
+
+        Raises:
+            TypeError: ``output_cls`` is no pydantic class.
+        """
+        schema_of(output_cls)
+        if self._left_to_core:
+            return super().as_structured_llm(output_cls, **kwargs)
+        from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
+
+        return OpenRouterStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
+
+    @property
+    def _left_to_core(self) -> bool:
+        """Whether objects are made by a program that is none of ours."""
+        return self.pydantic_program_mode not in _PROGRAMS
+
+
+def whole(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of a call, with those that listeners are not told."""
+    return {**(llm_kwargs or {}), **secrets.get()}
+
+
+def _program(given: Any) -> PydanticProgramMode:
+    """What a call says; None is LlamaIndex's default."""
+    known = [mode.value for mode in _PROGRAMS]
+    if given is None:
+        return PydanticProgramMode.DEFAULT
+    if given not in known:
+        raise ValueError(f"pydantic_program_mode={given!r}: a call takes one of {known}; set others on the LLM itself")
+    return PydanticProgramMode(given)
+
+
+def _objects(
+    wanted: Wanted[M], items: ChatResponseGen
+) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+    growth, last = Growth(wanted), None
+    with closing(items):
+        for last in items:
+            partial = growth.partial(last) if still_streaming(last) else None
+            if partial is not None:
+                dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
+                yield partial, last
+    yield from _end(wanted, last)
+
+
+async def _aobjects(
+    wanted: Wanted[M], items: ChatResponseAsyncGen
+) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+    growth, last = Growth(wanted), None
+    async with aclosing(items):
+        async for last in items:
+            partial = growth.partial(last) if still_streaming(last) else None
+            if partial is not None:
+                dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
+                yield partial, last
+    for found in _end(wanted, last):
+        yield found
+
+
+def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[tuple[M, ChatResponse], None, None]:
+    if last is None:  # a rate limiter, or whoever else stands between, gave nothing
+        last = ChatResponse(message=ChatMessage(role="assistant", content=""))
+    value = wanted.value(last)
+    dispatcher.event(LLMStructuredPredictInProgressEvent(output=value))
+    yield value, last
+    dispatcher.event(LLMStructuredPredictEndEvent(output=value))
+
+
+def _first(pairs: Generator[tuple[M | FlexibleModel, Any], None, None]) -> Generator[M | FlexibleModel, None, None]:
+    with closing(pairs):
+        for value, _ in pairs:
+            yield value
+
+
+async def _afirst(
+    pairs: AsyncGenerator[tuple[M | FlexibleModel, Any], None],
+) -> AsyncGenerator[M | FlexibleModel, None]:
+    async with aclosing(pairs):
+        async for value, _ in pairs:
+            yield value

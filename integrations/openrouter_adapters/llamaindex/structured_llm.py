@@ -1,0 +1,187 @@
+"""`OpenRouterStructuredLLM`: LlamaIndex's StructuredLLM, whose responses keep what the answer said of itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, TypeVar, cast
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    MessageRole,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.structured_llm import StructuredLLM
+from llama_index.core.program.utils import FlexibleModel
+from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
+from pydantic import BaseModel
+from typing_extensions import override
+
+from openrouter_adapters.llamaindex.answers import completion_response
+from openrouter_adapters.llamaindex.callbacks import keeps_secrets, secrets
+from openrouter_adapters.llamaindex.structured import StructuredPrediction, Task, whole
+from openrouter_adapters.llamaindex.tools import still_streaming
+
+M = TypeVar("M", bound=BaseModel)
+Pair = tuple[BaseModel, ChatResponse]
+
+
+@keeps_secrets
+class OpenRouterStructuredLLM(StructuredLLM):
+    """An LLM whose every answer is an object of ``output_cls``.
+
+    ``raw`` is the object and the message's content its JSON; ``additional_kwargs`` are those of the answer that it was
+    made of. In a stream the content is the JSON of as much as has arrived. There ``delta`` is empty, and the whole JSON
+    in the last item: objects do not grow at their end.
+
+    Each call is told to listeners once, by the LLM inside: there the response has the wire's body with the usage.
+    """
+
+    @property
+    def _inner(self) -> StructuredPrediction:
+        """The LLM inside; it is heard by who listens to this one, too."""
+        inner = cast(StructuredPrediction, self.llm)
+        heard = inner.callback_manager.handlers
+        more = [handler for handler in self.callback_manager.handlers if handler not in heard]
+        limiter = inner.rate_limiter or self.rate_limiter
+        if not more and limiter is inner.rate_limiter:
+            return inner
+        return inner.sharing(callback_manager=CallbackManager([*heard, *more]), rate_limiter=limiter)
+
+    def _task(self, messages: Sequence[ChatMessage], llm_kwargs: Mapping[str, Any]) -> Task[BaseModel]:
+        template = ChatPromptTemplate(message_templates=list(messages))
+        return Task(self.output_cls, template, {}, messages, {**llm_kwargs, **secrets.get()})
+
+    # ---- chat
+
+    @override
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One object.
+
+        Args:
+            messages: the conversation so far.
+            **kwargs: options of this call, as ``llm_kwargs`` of `OpenRouter.structured_predict`.
+
+        Raises:
+            StructuredOutputError: the answer is not what the class asks for.
+        """
+        return _response(self._inner.predicted(self._task(messages, kwargs)))
+
+    @override
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """As `chat`, while the object grows; closing it early closes the connection."""
+        return _responses(self._inner.growing(self._task(messages, kwargs)))
+
+    @override
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """As `chat`."""
+        return _response(await self._inner.apredicted(self._task(messages, kwargs)))
+
+    @override
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """As `stream_chat`."""
+        return _aresponses(await self._inner.agrowing(self._task(messages, kwargs)))
+
+    # ---- complete: one user message
+
+    @override
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """As `chat`, for a text."""
+        return completion_response(_response(self._inner.predicted(self._task(_said(prompt), kwargs))))
+
+    @override
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """As `stream_chat`, for a text."""
+        return _completions(_responses(self._inner.growing(self._task(_said(prompt), kwargs))))
+
+    @override
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """As `complete`."""
+        return completion_response(_response(await self._inner.apredicted(self._task(_said(prompt), kwargs))))
+
+    @override
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """As `stream_complete`."""
+        return _acompletions(_aresponses(await self._inner.agrowing(self._task(_said(prompt), kwargs))))
+
+    # ---- objects of another class: LlamaIndex asks its query engines' LLM for them, whichever it is
+
+    @override
+    def structured_predict(
+        self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
+    ) -> M:
+        """As that of the LLM inside."""
+        return self._inner.structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+
+    @override
+    async def astructured_predict(
+        self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
+    ) -> M:
+        """As that of the LLM inside."""
+        return await self._inner.astructured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+
+    @override
+    def stream_structured_predict(
+        self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
+    ) -> Generator[M | FlexibleModel, None, None]:
+        """As that of the LLM inside."""
+        return self._inner.stream_structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+
+    @override
+    async def astream_structured_predict(
+        self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
+    ) -> AsyncGenerator[M | FlexibleModel, None]:
+        """As that of the LLM inside."""
+        return await self._inner.astream_structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+
+
+def _said(prompt: str) -> list[ChatMessage]:
+    return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+
+def _response(pair: Pair, delta: str | None = None) -> ChatResponse:
+    """The object, with what the answer said of itself."""
+    value, answer = pair
+    return ChatResponse(
+        message=ChatMessage(role=MessageRole.ASSISTANT, content=value.model_dump_json()),
+        raw=value,
+        delta=delta,
+        logprobs=answer.logprobs,
+        additional_kwargs=dict(answer.additional_kwargs),
+    )
+
+
+def _item(pair: Pair) -> ChatResponse:
+    """An item of a stream."""
+    made = _response(pair, "")
+    return made if still_streaming(pair[1]) else made.model_copy(update={"delta": made.message.content})
+
+
+def _responses(pairs: Generator[Pair, None, None]) -> ChatResponseGen:
+    with closing(pairs):
+        for pair in pairs:
+            yield _item(pair)
+
+
+async def _aresponses(pairs: AsyncGenerator[Pair, None]) -> ChatResponseAsyncGen:
+    async with aclosing(pairs):
+        async for pair in pairs:
+            yield _item(pair)
+
+
+def _completions(items: ChatResponseGen) -> CompletionResponseGen:
+    with closing(items):
+        for item in items:
+            yield completion_response(item)
+
+
+async def _acompletions(items: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    async with aclosing(items):
+        async for item in items:
+            yield completion_response(item)

@@ -1,0 +1,224 @@
+"""`Wanted`: a pydantic class that an answer has to be of, how it is asked for, and the answer read as one."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
+from llama_index.core.output_parsers import PydanticOutputParser
+from llama_index.core.program.utils import FlexibleModel, create_flexible_model
+from pydantic import BaseModel
+
+from openrouter_adapters.core.json_text import partial_json
+from openrouter_adapters.core.schema import json_schema_format, rooted, schema_name, stricter
+from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Said, failure
+from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
+from openrouter_adapters.llamaindex.tools import wire_choice
+
+Mode = Literal["json_schema", "tool", "text"]
+M = TypeVar("M", bound=BaseModel)
+
+
+def schema_of(output_cls: Any) -> dict[str, Any]:
+    """The JSON schema of a pydantic class.
+
+    Raises:
+        TypeError: it is no pydantic class, or one that no JSON schema can say.
+    """
+    if not isinstance(output_cls, type) or typing.get_origin(output_cls) or not issubclass(output_cls, BaseModel):
+        raise TypeError(f"output_cls={output_cls!r} is no pydantic class: {_remedy(output_cls)}")
+    try:
+        return rooted(output_cls.model_json_schema())
+    except Exception as error:  # whatever pydantic, or the class itself, says to a type that JSON does not know
+        raise TypeError(f"output_cls={output_cls.__name__} has no JSON schema: {error}") from error
+
+
+def _remedy(given: Any) -> str:
+    if isinstance(given, BaseModel):
+        return f"give the class itself, {type(given).__name__}"
+    if typing.get_origin(given) or given in (str, int, float, bool, list, dict):
+        shown = given.__name__ if isinstance(given, type) and not typing.get_origin(given) else given
+        return f"wrap it in one: class Answer(BaseModel): value: {shown}"
+    return "make it one, class Answer(pydantic.BaseModel): ..."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[M]):
+    """What an answer has to be, and how it is asked for.
+
+    Attributes:
+        output_cls: the pydantic class.
+        schema: its JSON schema.
+        mode: by a ``response_format``, by a function that must be called, or by words in the prompt.
+    """
+
+    output_cls: type[M]
+    schema: dict[str, Any]
+    mode: Mode
+
+    @property
+    def name(self) -> str:
+        """What the schema is called on the wire."""
+        return schema_name(text_of(self.schema.get("title")) or self.output_cls.__name__)
+
+    # ---- what is asked
+
+    def options(self, call: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+        """The options of the request.
+
+        Args:
+            call: the caller's own options; tools among them may be called instead.
+            strict: whether the schema must be followed to the letter; None: a JSON schema where it can be, a
+                function does not say.
+
+        Raises:
+            ValueError: they say something that the class says already.
+        """
+        if self.mode == "text":
+            return dict(call)
+        if self.mode == "json_schema":
+            if call.get("response_format") is not None:
+                raise ValueError(
+                    "llm_kwargs: response_format is made from output_cls; to send one of your own, call chat(), "
+                    "or give should_use_structured_outputs=False"
+                )
+            form = json_schema_format(self.name, self.schema, strict)
+            return {"require_parameters": True, **call, "response_format": form}
+        others = list(call.get("tools") or ())
+        if any(dict_of(dict_of(tool).get("function")).get("name") == self.name for tool in others):
+            raise ValueError(f"llm_kwargs: a tool is called {self.name!r} as output_cls is; rename one of them")
+        tools = [self._function(strict), *others]
+        choice = wire_choice(call.get("tool_choice") or ("required" if others else self.name), tools)
+        return {"require_parameters": True, **call, "tools": tools, "tool_choice": choice}
+
+    def _function(self, strict: bool | None) -> dict[str, Any]:
+        parameters = {key: value for key, value in self.schema.items() if key not in ("title", "description")}
+        described = known(description=text_of(self.schema.get("description")))
+        function = {"name": self.name, **described, "parameters": parameters}
+        return {"type": "function", "function": stricter(function, strict)}
+
+    def instructed(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+        """The messages, with the schema in words where it takes words: LlamaIndex's own, in its own place.
+
+        That is the end of a system message that comes first, else of the last message.
+        """
+        made = list(messages)
+        if self.mode != "text" or not made:
+            return made
+        place = 0 if made[0].role == MessageRole.SYSTEM else -1
+        words = PydanticOutputParser(output_cls=self.output_cls).get_format_string(escape_json=False)
+        made[place] = _ended(made[place], f"\n\n{words}")
+        return made
+
+    # ---- what came
+
+    def value(self, response: ChatResponse) -> M:
+        """The object that a whole answer is.
+
+        Raises:
+            StructuredOutputError: it is not what the class asks for. A RefusalError: the model refused.
+        """
+        said = _said(response)
+        expected = Expected(self.name, self.mode == "tool", among_words=self.mode == "text")
+        try:
+            return expected.read(said, self.validated)
+        except NotAsAsked as trouble:
+            raise _error(response, said, trouble) from trouble.__cause__
+
+    def validated(self, value: Any) -> M:
+        """The object that parsed JSON stands for; raises what the class raises."""
+        return self.output_cls.model_validate_json(json.dumps(value))
+
+    def written(self, item: ChatResponse) -> str:
+        """As much of the answer's JSON as an item of a stream has."""
+        if self.mode != "tool":
+            return item.message.content or ""
+        calls = (block for block in item.message.blocks if isinstance(block, ToolCallBlock))
+        return next((str(call.tool_kwargs) for call in calls if call.tool_name == self.name), "")
+
+
+def _ended(message: ChatMessage, words: str) -> ChatMessage:
+    """The message with words at the end of its last text; the given one stays as it is."""
+    blocks = list(message.blocks)
+    texts = [place for place, block in enumerate(blocks) if isinstance(block, TextBlock)]
+    last = blocks[texts[-1]] if texts else None
+    if isinstance(last, TextBlock):
+        blocks[texts[-1]] = last.model_copy(update={"text": last.text + words})
+    else:
+        blocks.append(TextBlock(text=words.lstrip()))
+    return message.model_copy(update={"blocks": blocks})
+
+
+def _said(response: ChatResponse) -> Said:
+    calls = (block for block in response.message.blocks if isinstance(block, ToolCallBlock))
+    facts = response.additional_kwargs
+    return Said(
+        response.message.content or "",
+        tuple(Called(call.tool_name, call.tool_kwargs) for call in calls),
+        text_of(facts.get("refusal")),
+        text_of(facts.get("finish_reason")),
+    )
+
+
+def _error(response: ChatResponse, said: Said, trouble: NotAsAsked) -> Exception:
+    """The error for an answer that cannot be used; the classes load openai, so only once something went wrong."""
+    from openrouter_adapters.llamaindex.errors import RefusalError, StructuredOutputError
+
+    facts = response.additional_kwargs
+    calls = dicts_of(response.message.additional_kwargs.get("tool_calls"))
+    functions = (dict_of(call.get("function")) for call in calls)
+    return failure(
+        trouble,
+        said,
+        StructuredOutputError,
+        RefusalError,
+        raw=response,
+        text=said.text or "\n".join(str(function.get("arguments") or "") for function in functions),
+        model=text_of(facts.get("model")),
+        provider=text_of(facts.get("provider")),
+        generation_id=text_of(facts.get("id")),
+    )
+
+
+class Growth(Generic[M]):
+    """An answer that grows: partial objects on the way to the whole one."""
+
+    def __init__(self, wanted: Wanted[M]) -> None:
+        self._wanted = wanted
+        self._flexible = _flexible(wanted.output_cls)
+        self._written = ""
+        self._found: Any = None
+
+    def partial(self, item: ChatResponse) -> M | FlexibleModel | None:
+        """As much of the object as has arrived, if that is more than before.
+
+        Returns:
+            an object of the class as soon as that accepts it, before that one of LlamaIndex's `FlexibleModel`, in which
+            the fields to come are None.
+        """
+        written = self._wanted.written(item)
+        if written == self._written:
+            return None
+        self._written = written
+        found = partial_json(written)
+        if found is None or found == self._found:
+            return None
+        self._found = found
+        return self._object(found)
+
+    def _object(self, found: Any) -> M | FlexibleModel | None:
+        try:
+            return self._wanted.validated(found)
+        except Exception:  # not yet; the whole answer is judged at the end
+            return self._flexible.model_validate(found) if isinstance(found, dict) else None
+
+
+def _flexible(output_cls: type[BaseModel]) -> type[FlexibleModel]:
+    try:
+        return create_flexible_model(output_cls)
+    except Exception:  # the name of a field that a plain class cannot have
+        return FlexibleModel
