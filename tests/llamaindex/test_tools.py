@@ -8,7 +8,6 @@ import pytest
 from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.program.utils import process_streaming_objects
-from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
@@ -174,12 +173,6 @@ def test_partial_objects(llm: OpenRouter, gateway: LocalGateway) -> None:
         ("Paris", "old"),
     ]
     assert isinstance(objects[-1], Place)
-
-
-def test_structured_predict(llm: OpenRouter, gateway: LocalGateway) -> None:
-    gateway.reply(tool_calls=[("Place", '{"name": "Paris"}')])
-    assert llm.structured_predict(Place, PromptTemplate("Where?")) == Place(name="Paris")
-    assert gateway.requests[-1].body["tool_choice"] == "required"
 
 
 def test_predict_and_call(llm: OpenRouter, gateway: LocalGateway) -> None:
