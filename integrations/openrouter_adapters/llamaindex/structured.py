@@ -53,6 +53,7 @@ class Task(Generic[M]):
 
     Attributes:
         output_cls: what the answer has to be.
+        schema: its JSON schema.
         template: the prompt, for those who listen.
         template_args: its arguments.
         messages: the prompt with them.
@@ -60,6 +61,7 @@ class Task(Generic[M]):
     """
 
     output_cls: type[M]
+    schema: dict[str, Any]
     template: BasePromptTemplate
     template_args: dict[str, Any]
     messages: Sequence[ChatMessage]
@@ -136,17 +138,16 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
         llm_kwargs: Mapping[str, Any] | None,
         args: dict[str, Any],
     ) -> Task[M]:
-        schema_of(output_cls)
+        schema = schema_of(output_cls)
         if not isinstance(prompt, BasePromptTemplate):
             raise TypeError(f"prompt={prompt!r:.80} is no prompt template: give PromptTemplate(...)")
         messages = prompt.format_messages(llm=self, **args)
-        return Task(output_cls, prompt, args, messages, llm_kwargs or {})
+        return Task(output_cls, schema, prompt, args, messages, llm_kwargs or {})
 
     def _prepared(self, task: Task[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
         """What is wanted, and the messages and options for `chat`."""
         call = {name: value for name, value in task.llm_kwargs.items() if name not in _SAID_OTHERWISE}
-        schema = schema_of(task.output_cls)
-        wanted = Wanted(task.output_cls, schema, self._mode(schema, call))
+        wanted = Wanted(task.output_cls, task.schema, self._mode(task.schema, call))
         strict = call.pop("strict", None)
         if wanted.mode == "tool" and strict is None:
             strict = self.strict
@@ -154,38 +155,6 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
             call.pop("tool_choice", None)
         options = wanted.options(call, strict)
         return wanted, self._extend_messages(wanted.instructed(task.messages)), {**options, **secrets.get()}
-
-    # ---- the whole answer, with the object that it is
-
-    def predicted(self, task: Task[M]) -> tuple[M, ChatResponse]:
-        """The object, and the response that it was made of."""
-        wanted, messages, options = self._prepared(task)
-        task.begin()
-        response = self.chat(messages, **options)
-        value = wanted.value(response)
-        dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-        return value, response
-
-    async def apredicted(self, task: Task[M]) -> tuple[M, ChatResponse]:
-        """As `predicted`."""
-        wanted, messages, options = self._prepared(task)
-        task.begin()
-        response = await self.achat(messages, **options)
-        value = wanted.value(response)
-        dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-        return value, response
-
-    def growing(self, task: Task[M]) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
-        """Partial objects, each with its item of the stream; the last are the object and the whole response."""
-        wanted, messages, options = self._prepared(task)
-        task.begin()
-        return _objects(wanted, self.stream_chat(messages, **options))
-
-    async def agrowing(self, task: Task[M]) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
-        """As `growing`."""
-        wanted, messages, options = self._prepared(task)
-        task.begin()
-        return _aobjects(wanted, await self.astream_chat(messages, **options))
 
     # ---- LlamaIndex's own methods
 
@@ -215,7 +184,7 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
         if self._left_to_core:
             made: M = super().structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
             return made
-        return self.predicted(self._task(output_cls, prompt, llm_kwargs, prompt_args))[0]
+        return predicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))[0]
 
     @override
     async def astructured_predict(
@@ -229,7 +198,7 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
         if self._left_to_core:
             made: M = await super().astructured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
             return made
-        value, _ = await self.apredicted(self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        value, _ = await apredicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
         return value
 
     @override
@@ -248,7 +217,7 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
         """
         if self._left_to_core:
             return super().stream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
-        return _first(self.growing(self._task(output_cls, prompt, llm_kwargs, prompt_args)))
+        return _first(growing(self, self._task(output_cls, prompt, llm_kwargs, prompt_args)))
 
     @override
     async def astream_structured_predict(
@@ -261,7 +230,7 @@ class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLL
         """As `stream_structured_predict`."""
         if self._left_to_core:
             return await super().astream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
-        return _afirst(await self.agrowing(self._task(output_cls, prompt, llm_kwargs, prompt_args)))
+        return _afirst(await agrowing(self, self._task(output_cls, prompt, llm_kwargs, prompt_args)))
 
     @override
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
@@ -299,6 +268,42 @@ def _program(given: Any) -> PydanticProgramMode:
     if given not in known:
         raise ValueError(f"pydantic_program_mode={given!r}: a call takes one of {known}; set others on the LLM itself")
     return PydanticProgramMode(given)
+
+
+def predicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
+    """The object, and the response that it was made of."""
+    wanted, messages, options = llm._prepared(task)
+    task.begin()
+    response = llm.chat(messages, **options)
+    value = wanted.value(response)
+    dispatcher.event(LLMStructuredPredictEndEvent(output=value))
+    return value, response
+
+
+async def apredicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
+    """As `predicted`."""
+    wanted, messages, options = llm._prepared(task)
+    task.begin()
+    response = await llm.achat(messages, **options)
+    value = wanted.value(response)
+    dispatcher.event(LLMStructuredPredictEndEvent(output=value))
+    return value, response
+
+
+def growing(llm: StructuredPrediction, task: Task[M]) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+    """Partial objects, each with its item of the stream; the last are the object and the whole response."""
+    wanted, messages, options = llm._prepared(task)
+    task.begin()
+    return _objects(wanted, llm.stream_chat(messages, **options))
+
+
+async def agrowing(
+    llm: StructuredPrediction, task: Task[M]
+) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+    """As `growing`."""
+    wanted, messages, options = llm._prepared(task)
+    task.begin()
+    return _aobjects(wanted, await llm.astream_chat(messages, **options))
 
 
 def _objects(

@@ -25,8 +25,17 @@ from typing_extensions import override
 
 from openrouter_adapters.llamaindex.answers import completion_response
 from openrouter_adapters.llamaindex.callbacks import keeps_secrets, secrets
-from openrouter_adapters.llamaindex.structured import StructuredPrediction, Task, whole
+from openrouter_adapters.llamaindex.structured import (
+    StructuredPrediction,
+    Task,
+    agrowing,
+    apredicted,
+    growing,
+    predicted,
+    whole,
+)
 from openrouter_adapters.llamaindex.tools import still_streaming
+from openrouter_adapters.llamaindex.wanted import schema_of
 
 M = TypeVar("M", bound=BaseModel)
 Pair = tuple[BaseModel, ChatResponse]
@@ -56,7 +65,9 @@ class OpenRouterStructuredLLM(StructuredLLM):
 
     def _task(self, messages: Sequence[ChatMessage], llm_kwargs: Mapping[str, Any]) -> Task[BaseModel]:
         template = ChatPromptTemplate(message_templates=list(messages))
-        return Task(self.output_cls, template, {}, messages, {**llm_kwargs, **secrets.get()})
+        return Task(
+            self.output_cls, schema_of(self.output_cls), template, {}, messages, {**llm_kwargs, **secrets.get()}
+        )
 
     # ---- chat
 
@@ -71,44 +82,44 @@ class OpenRouterStructuredLLM(StructuredLLM):
         Raises:
             StructuredOutputError: the answer is not what the class asks for.
         """
-        return _response(self._inner.predicted(self._task(messages, kwargs)))
+        return _response(predicted(self._inner, self._task(messages, kwargs)))
 
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, while the object grows; closing it early closes the connection."""
-        return _responses(self._inner.growing(self._task(messages, kwargs)))
+        return _responses(growing(self._inner, self._task(messages, kwargs)))
 
     @override
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`."""
-        return _response(await self._inner.apredicted(self._task(messages, kwargs)))
+        return _response(await apredicted(self._inner, self._task(messages, kwargs)))
 
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
-        return _aresponses(await self._inner.agrowing(self._task(messages, kwargs)))
+        return _aresponses(await agrowing(self._inner, self._task(messages, kwargs)))
 
     # ---- complete: one user message
 
     @override
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `chat`, for a text."""
-        return completion_response(_response(self._inner.predicted(self._task(_said(prompt), kwargs))))
+        return completion_response(_response(predicted(self._inner, self._task(_said(prompt), kwargs))))
 
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `stream_chat`, for a text."""
-        return _completions(_responses(self._inner.growing(self._task(_said(prompt), kwargs))))
+        return _completions(_responses(growing(self._inner, self._task(_said(prompt), kwargs))))
 
     @override
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `complete`."""
-        return completion_response(_response(await self._inner.apredicted(self._task(_said(prompt), kwargs))))
+        return completion_response(_response(await apredicted(self._inner, self._task(_said(prompt), kwargs))))
 
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
-        return _acompletions(_aresponses(await self._inner.agrowing(self._task(_said(prompt), kwargs))))
+        return _acompletions(_aresponses(await agrowing(self._inner, self._task(_said(prompt), kwargs))))
 
     # ---- objects of another class: LlamaIndex asks its query engines' LLM for them, whichever it is
 
