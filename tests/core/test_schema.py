@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_adapters.core.json_text import partial_json, read_json
+from openrouter_adapters.core.json_text import partial_json, read_json, read_json_among_words
 from openrouter_adapters.core.mismatch import mismatch
 from openrouter_adapters.core.schema import can_be_strict, resolved, rooted, schema_name, size_in_place, strict_schema
 
@@ -424,3 +424,35 @@ def test_partial_json() -> None:
     assert partial_json("```json\n[1, 2") in ([1], [1, 2])
     assert partial_json("") is None
     assert partial_json("Sure") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('Sure! {"a": {"b": 1}} There.', {"a": {"b": 1}}),
+        ('The list: [{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
+        ('Sure!\n```json\n{"a": 1}\n```\nThere: {x}', {"a": 1}),
+        (' {"a": 1} ', {"a": 1}),
+        ("3", 3),
+    ],
+)
+def test_json_among_words(text: str, value: Any) -> None:
+    assert read_json_among_words(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sure!",
+        "",
+        "A set {1, 2}.",
+        'Either {"a": 1} or {"a": 2}.',
+        'See [1]: {"a": 1}',
+        'Sure! {"a": 1',
+        "Sure! ```json\n{oops}\n``` {}",
+        "Well, " + "[" * 100_000,
+    ],
+)
+def test_no_json_among_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|follows|deeply|Extra data"):
+        read_json_among_words(text)

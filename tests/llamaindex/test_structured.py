@@ -808,6 +808,8 @@ def test_a_structured_llm_is_llamaindexs_own_to_who_looks_at_it(llm: OpenRouter,
     assert sllm.to_dict() == plain.to_dict()
     assert KEY not in sllm.to_json() + repr(sllm)
     assert "output_cls" not in sllm.to_dict()
+    again = pickle.loads(pickle.dumps(sllm))
+    assert (type(again), again.output_cls, again.llm.model) == (type(sllm), Person, MODEL)
     scripted(gateway, "json_schema", AL, times=2)
     assert sllm.predict(PROMPT, who="Al") == sllm.chat([ChatMessage("hi")]).message.content
     assert gateway.requests[0].body["messages"][0]["content"] == "of the outer one"
