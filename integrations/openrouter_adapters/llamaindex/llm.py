@@ -79,7 +79,11 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
         ValueError: no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+    option_aliases: ClassVar[Mapping[str, str]] = {
+        "api_base": "base_url",
+        "async_http_client": "http_async_client",
+        "audio_config": "audio",
+    }
     of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
