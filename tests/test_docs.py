@@ -126,7 +126,7 @@ def recorded(captures: list[dict[str, Any]]) -> Iterator[list[ChatResponse]]:
         response = exchange["response"]
         if not exchange["request"]["path"].endswith("/chat/completions") or response["status"] != 200:
             continue
-        asked = Asked((exchange["request"]["body"]["model"],))
+        asked = Asked(((exchange["request"]["body"] or {}).get("model", ""),))
         if "sse" not in response:
             yield [chat_response(Reply.from_body(response["body"]), asked)]
             continue

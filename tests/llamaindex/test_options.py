@@ -79,6 +79,12 @@ def test_api_base_is_base_url(gateway: LocalGateway) -> None:
         assert "api_base" not in gateway.requests[-1].body
 
 
+def test_names_of_openai_like(make: Callable[..., OpenRouter]) -> None:
+    client, sound = object(), {"voice": "alloy"}
+    llm = make(async_http_client=client, audio_config=sound)
+    assert llm.http_async_client is client and llm.audio == sound
+
+
 def test_bad_arguments(make: Callable[..., OpenRouter]) -> None:
     with pytest.raises(TypeError, match="did you mean 'context_window'"):
         make(context_windo=5)
