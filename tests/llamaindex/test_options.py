@@ -149,10 +149,12 @@ def test_metadata_follows_the_options(make: Callable[..., OpenRouter]) -> None:
 
 
 def test_the_key_is_shown_nowhere(make: Callable[..., OpenRouter]) -> None:
-    llm = make(default_headers={"X-Secret": "header-secret"})
+    more = {"extra_headers": {"X-More": "header-secret"}, "seed": 7}
+    llm = make(default_headers={"X-Secret": "header-secret"}, additional_kwargs=more)
     shown = [repr(llm), str(llm), str(llm.to_dict()), llm.to_json(), str(llm.model_dump()), str(llm.to_payload())]
     assert not any("the-secret" in text or "header-secret" in text for text in shown)
     json.dumps(llm.to_payload())
+    assert llm.to_dict()["additional_kwargs"] == {"seed": 7}
 
 
 def test_payload_tells_what_shapes_an_answer(make: Callable[..., OpenRouter]) -> None:

@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
@@ -29,6 +29,7 @@ from openrouter_adapters.core.request import Request, build_request, checked_cal
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
+    SECRET,
     acloses,
     closes,
     keeps_secrets,
@@ -108,6 +109,7 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     additional_kwargs: dict[str, Any] | None = Field(
         default=None,
         description="More options for every call, under the wire's names; they win over the other arguments.",
+        repr=False,
     )
 
     @field_validator("additional_kwargs")
@@ -115,6 +117,10 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
         checked_call(options or {})
         return options
+
+    @field_serializer("additional_kwargs")
+    def _without_secrets(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        return options and {name: value for name, value in options.items() if name not in SECRET}
 
     @classmethod
     @override
