@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -12,12 +13,18 @@ from typing import Any, NamedTuple
 
 import pytest
 from langchain.chat_models import base as chat_models
+from llama_index.core.base.llms.types import ChatResponse
 
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.stream import DONE, EventSplitter, ReplyBuilder
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
 from openrouter_adapters.langchain import ChatOpenRouter
+from openrouter_adapters.llamaindex import OpenRouter
+from openrouter_adapters.llamaindex.answers import Asked, chat_response
+from openrouter_adapters.llamaindex.progress import Progress
 
 __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
@@ -107,9 +114,36 @@ def test_tables_are_as_the_code_has_them(page: Path, tables: ModuleType) -> None
     assert tables.renewed(text) == text, "python tools/make_tables.py writes them anew"
 
 
-def test_the_langchain_page_names_every_argument() -> None:
-    page = (ROOT / "docs" / "langchain.md").read_text(encoding="utf-8")
-    assert [name for name in ChatOpenRouter.model_fields if f"`{name}`" not in page] == []
+@pytest.mark.parametrize(("name", "model"), [("langchain", ChatOpenRouter), ("llamaindex", OpenRouter)])
+def test_a_framework_s_page_names_every_argument(name: str, model: type[OpenRouterModel]) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert [field for field in model.model_fields if f"`{field}`" not in page] == []
+
+
+def recorded(captures: list[dict[str, Any]]) -> Iterator[list[ChatResponse]]:
+    """What LlamaIndex is given for each recorded chat: one answer, or the items of its stream."""
+    for exchange in (exchange for capture in captures for exchange in capture["interactions"]):
+        response = exchange["response"]
+        if not exchange["request"]["path"].endswith("/chat/completions") or response["status"] != 200:
+            continue
+        asked = Asked(((exchange["request"]["body"] or {}).get("model", ""),))
+        if "sse" not in response:
+            yield [chat_response(Reply.from_body(response["body"]), asked)]
+            continue
+        splitter, builder, progress = EventSplitter(), ReplyBuilder(), Progress(asked)
+        events = [event for text in response["sse"] for event in splitter.feed(f"{text}\n\n".encode())]
+        deltas = [builder.feed(json.loads(event)) for event in events if event != DONE]
+        yield [*map(progress.item, filter(None, deltas)), chat_response(builder.reply(), asked)]
+
+
+def test_the_llamaindex_page_names_everything_that_recorded_answers_carry(captures: list[dict[str, Any]]) -> None:
+    page = (ROOT / "docs" / "llamaindex.md").read_text(encoding="utf-8")
+    chats = [chat for chat in recorded(captures) if any(item.additional_kwargs for item in chat)]
+    items = [item for chat in chats for item in chat]
+    keys = {key for item in items for key in (*item.additional_kwargs, *item.message.additional_kwargs)}
+    blocks = {type(block).__name__ for item in items for block in item.message.blocks}
+    assert len(chats) > 200 and len(keys) > 20 and len(blocks) > 3
+    assert sorted(name for name in keys | blocks if f"`{name}`" not in page) == []
 
 
 def test_every_table_is_on_a_page(tables: ModuleType) -> None:

@@ -79,6 +79,12 @@ def test_api_base_is_base_url(gateway: LocalGateway) -> None:
         assert "api_base" not in gateway.requests[-1].body
 
 
+def test_names_of_openai_like(make: Callable[..., OpenRouter]) -> None:
+    client, sound = object(), {"voice": "alloy"}
+    llm = make(async_http_client=client, audio_config=sound)
+    assert llm.http_async_client is client and llm.audio == sound
+
+
 def test_bad_arguments(make: Callable[..., OpenRouter]) -> None:
     with pytest.raises(TypeError, match="did you mean 'context_window'"):
         make(context_windo=5)
@@ -143,10 +149,12 @@ def test_metadata_follows_the_options(make: Callable[..., OpenRouter]) -> None:
 
 
 def test_the_key_is_shown_nowhere(make: Callable[..., OpenRouter]) -> None:
-    llm = make(default_headers={"X-Secret": "header-secret"})
+    more = {"extra_headers": {"X-More": "header-secret"}, "seed": 7}
+    llm = make(default_headers={"X-Secret": "header-secret"}, additional_kwargs=more)
     shown = [repr(llm), str(llm), str(llm.to_dict()), llm.to_json(), str(llm.model_dump()), str(llm.to_payload())]
     assert not any("the-secret" in text or "header-secret" in text for text in shown)
     json.dumps(llm.to_payload())
+    assert llm.to_dict()["additional_kwargs"] == {"seed": 7}
 
 
 def test_payload_tells_what_shapes_an_answer(make: Callable[..., OpenRouter]) -> None:

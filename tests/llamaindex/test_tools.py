@@ -85,6 +85,16 @@ def test_nothing_of_the_adapters_own_is_sent(llm: OpenRouter, gateway: LocalGate
     )
 
 
+@pytest.mark.parametrize("strict", [None, True])
+def test_server_tools_go_out_as_they_are(llm: OpenRouter, gateway: LocalGateway, strict: bool | None) -> None:
+    search = {"type": "openrouter:web_search", "parameters": {"max_results": 3}}
+    gateway.reply(tool_calls=[("add", '{"a": 1}')])
+    response = llm.chat_with_tools([search, ADD], user_msg="hi", tool_choice="add", strict=strict)
+    sent = gateway.requests[-1].body
+    assert sent["tools"][0] == search and sent["tool_choice"]["function"]["name"] == "add"
+    assert [call.tool_name for call in llm.get_tool_calls_from_response(response)] == ["add"]
+
+
 def test_strict_tools(make: Callable[..., OpenRouter], llm: OpenRouter) -> None:
     function = prepared(make(strict=True), [BOOK])["tools"][0]["function"]
     schema = function["parameters"]

@@ -90,12 +90,14 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
 
 # ------------------------------------------------------------------------------------------------------- secrets
 
-_SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+"""Options that are nobody's business but OpenRouter's."""
+
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
 _PREDICTIONS = tuple(f"{kind}structured_predict" for kind in ("", "stream_", "a", "astream_"))
 
 secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingProxyType({}))
-"""What of the present call's keywords is nobody's business but OpenRouter's."""
+"""What of the present call's keywords is `SECRET`."""
 
 
 def keeps_secrets(cls: type[T]) -> type[T]:
@@ -112,7 +114,7 @@ def keeps_secrets(cls: type[T]) -> type[T]:
 
 @contextmanager
 def _taken_out(kwargs: dict[str, Any]) -> Generator[None]:
-    token = secrets.set({name: kwargs.pop(name) for name in _SECRET if name in kwargs})
+    token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
     try:
         yield
     finally:

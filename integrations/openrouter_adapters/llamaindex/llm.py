@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
@@ -27,6 +27,7 @@ from openrouter_adapters.core.request import Request, build_request, checked_cal
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
+    SECRET,
     acloses,
     closes,
     keeps_secrets,
@@ -80,7 +81,11 @@ class OpenRouter(StructuredPrediction):
         ValueError: no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+    option_aliases: ClassVar[Mapping[str, str]] = {
+        "api_base": "base_url",
+        "async_http_client": "http_async_client",
+        "audio_config": "audio",
+    }
     of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
@@ -99,6 +104,7 @@ class OpenRouter(StructuredPrediction):
     additional_kwargs: dict[str, Any] | None = Field(
         default=None,
         description="More options for every call, under the wire's names; they win over the other arguments.",
+        repr=False,
     )
 
     @field_validator("additional_kwargs")
@@ -106,6 +112,10 @@ class OpenRouter(StructuredPrediction):
     def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
         checked_call(options or {})
         return options
+
+    @field_serializer("additional_kwargs")
+    def _without_secrets(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        return options and {name: value for name, value in options.items() if name not in SECRET}
 
     @classmethod
     @override

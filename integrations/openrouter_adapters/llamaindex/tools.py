@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from openrouter_adapters.core.schema import stricter
 from openrouter_adapters.core.tool_calls import ToolCall
-from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.messages import plain_calls
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ _WORDS = {"any": "required", "required": "required", "auto": "auto", "none": "no
 
 
 def tool_options(
-    tools: Sequence[BaseTool], tool_choice: str | dict[str, Any] | None, tool_required: bool, strict: bool | None
+    tools: Sequence[BaseTool | Mapping[str, Any]],
+    tool_choice: str | dict[str, Any] | None,
+    tool_required: bool,
+    strict: bool | None,
 ) -> dict[str, Any]:
     """The options of a call with tools; nothing at all without tools.
 
     Args:
-        tools: the tools to offer.
+        tools: the tools to offer; server tools of OpenRouter are dicts of the wire.
         tool_choice: a tool's name, "auto", "required" (or "any"), "none", or the wire's own object.
         tool_required: whether some tool must be called; ``tool_choice`` wins.
         strict: whether arguments must follow the schema to the letter; None: not said.
@@ -40,11 +43,13 @@ def tool_options(
     return known(tools=made, tool_choice=wire_choice(tool_choice or ("required" if tool_required else None), made))
 
 
-def wire_tool(tool: BaseTool, strict: bool | None) -> dict[str, Any]:
-    """One tool as the wire describes it.
+def wire_tool(tool: BaseTool | Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+    """One tool as the wire describes it; what is a dict goes out as it is.
 
     https://openrouter.ai/docs/features/tool-calling
     """
+    if isinstance(tool, Mapping):
+        return dict(tool)
     made = tool.metadata.to_openai_tool(skip_length_check=True)
     return {**made, "function": stricter(made["function"], strict)}
 
@@ -53,7 +58,7 @@ def wire_choice(choice: str | dict[str, Any] | None, tools: Sequence[dict[str, A
     """``tool_choice`` as the wire has it; None when there is nothing to say."""
     if choice is None or isinstance(choice, Mapping):
         return choice
-    names = [dict_of(tool.get("function")).get("name") for tool in tools]
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
     if choice in names:
         return {"type": "function", "function": {"name": choice}}
     if choice not in _WORDS:

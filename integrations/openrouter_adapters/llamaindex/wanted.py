@@ -17,7 +17,7 @@ from openrouter_adapters.core.json_text import partial_json
 from openrouter_adapters.core.schema import json_schema_format, rooted, schema_name, stricter
 from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Said, failure
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
-from openrouter_adapters.llamaindex.tools import wire_choice
+from openrouter_adapters.llamaindex.tools import wire_choice, wire_tool
 
 Mode = Literal["json_schema", "tool", "text"]
 M = TypeVar("M", bound=BaseModel)
@@ -88,8 +88,8 @@ class Wanted(Generic[M]):
                 )
             form = json_schema_format(self.name, self.schema, strict)
             return {"require_parameters": True, **call, "response_format": form}
-        others = list(call.get("tools") or ())
-        if any(dict_of(dict_of(tool).get("function")).get("name") == self.name for tool in others):
+        others = [wire_tool(tool, strict) for tool in call.get("tools") or ()]
+        if any(dict_of(tool.get("function")).get("name") == self.name for tool in others):
             raise ValueError(f"llm_kwargs: a tool is called {self.name!r} as output_cls is; rename one of them")
         tools = [self._function(strict), *others]
         choice = wire_choice(call.get("tool_choice") or ("required" if others else self.name), tools)
