@@ -133,6 +133,14 @@ SAYS = {
         "It was cut off at the output limit: raise max_tokens.",
         """and said '{"name": "Eddy'""",
     ],
+    "structured_llamaindex.py": [
+        "  Lighthouse(name='Eddystone', height=49.0, first_lit=1698)",
+        "FlexibleLighthouse(name='Eddystone', height=None, first_lit=None)",
+        "  OpenAI, $0.0000",
+        "refused: I will not make up a lighthouse.",
+        "It was cut off at the output limit: raise max_tokens.",
+        """and said '{"name": "Eddy'""",
+    ],
     "multimodal.py": ["red and white", "South-west, force 6.", "[image/png, 269 bytes]", "Now it is day."],
 }
 

@@ -103,9 +103,13 @@ def written_types(typed: type) -> dict[str, str]:
 
 def own(model: type[EndpointOptions]) -> str:
     """The arguments that only one of the adapters' classes has."""
-    inherited = {name for base in model.__bases__ for name in getattr(base, "model_fields", ())}
+    package = model.__module__.rpartition(".")[0]
+    ours = [cls for cls in model.__mro__ if cls.__module__.startswith(f"{package}.")]
+    others = [cls for cls in model.__mro__ if cls not in ours]
+    inherited = {name for base in others for name in getattr(base, "model_fields", ())}
     fields = {name: field for name, field in model.model_fields.items() if name not in {*inherited, *OPTION_NAMES}}
-    overridden = {name: model.model_fields[name] for name in model.__annotations__ if name in model.model_fields}
+    annotated = [name for cls in ours for name in cls.__annotations__]
+    overridden = {name: model.model_fields[name] for name in annotated if name in model.model_fields}
     rows = ([f"`{name}`", kind(field), default(field), said(field)] for name, field in {**fields, **overridden}.items())
     return table(["argument", "type", "default", "meaning, unit"], rows)
 
