@@ -93,7 +93,7 @@ def test_sound(tmp_path: Path) -> None:
     assert part(AudioBlock(audio=WAV)) == part(AudioBlock(path=tmp_path / "a.wav")) == wanted
     assert part(AudioBlock(url=f"data:audio/wav;base64,{encoded}")) == wanted
     assert part(AudioBlock(audio=WAV, format="pcm16"))["input_audio"]["format"] == "pcm16"
-    with pytest.raises(ValueError, match="no url"):
+    with pytest.raises(ValueError, match="inline only"):
         wire(AudioBlock(url="https://example.com/a.wav"))
     with pytest.raises(ValueError, match="format"):
         wire(AudioBlock(audio=b"\x01\x02\x03"))
