@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
+from openrouter_adapters.llamaindex.shorthand import SECRET, in_the_open
+
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,7 +92,6 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
 
 # ------------------------------------------------------------------------------------------------------- secrets
 
-_SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
 
 secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingProxyType({}))
@@ -110,7 +111,8 @@ def keeps_secrets(cls: type[T]) -> type[T]:
 def _private(method: Callable[..., Any]) -> Callable[..., Any]:
     @contextmanager
     def taken_out(kwargs: dict[str, Any]) -> Generator[None]:
-        token = secrets.set({name: kwargs.pop(name) for name in _SECRET if name in kwargs})
+        kwargs.update(in_the_open(kwargs))
+        token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
@@ -39,7 +39,7 @@ from openrouter_adapters.llamaindex.callbacks import (
 )
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
-from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
+from openrouter_adapters.llamaindex.shorthand import ALIASES, SHORT, in_the_open, spelled_out
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
         ValueError: no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+    option_aliases: ClassVar[Mapping[str, str]] = ALIASES
     of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
@@ -106,6 +106,11 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
         description="More options for every call, under the wire's names; they win over the other arguments.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return in_the_open(options)
+
     @field_validator("additional_kwargs")
     @classmethod
     def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -123,20 +128,28 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans with: from the arguments, then the catalogue, then safe defaults. No I/O.
 
-        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set. With fallback models it describes the first.
+        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set, to less than the window: a higher limit limits
+        nothing, and with so much kept free for the answer nothing could be asked. With fallback models it all describes
+        the first.
         """
-        name = self.model or next(iter(self.models or ()), None)
+        name = self._planned("model") or next(iter(self._planned("models") or ()), None)
         listed = find(name) if name else None
         tools = listed is None or listed.supports("tools") is not False
+        window = self.context_window or _window(listed)
+        longest = self._planned("max_tokens") or self._planned("max_completion_tokens") or window
         return LLMMetadata(
-            context_window=self.context_window or _window(listed),
-            num_output=self.max_tokens or self.max_completion_tokens or -1,
+            context_window=window,
+            num_output=longest if longest < window else -1,
             is_chat_model=self.is_chat_model,
             is_function_calling_model=tools
             if self.is_function_calling_model is None
             else self.is_function_calling_model,
             model_name=name or "unknown",
         )
+
+    def _planned(self, name: str) -> Any:
+        """An option of every call."""
+        return (self.additional_kwargs or {}).get(name, getattr(self, name))
 
     @override
     def to_payload(self) -> dict[str, Any]:
@@ -153,6 +166,7 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
         one_call = call.pop("allow_parallel_tool_calls", True) is False
         named = self.own_names({**call, **secrets.get()})
         request = build_request(self, spelled_out(named, self.set_options()), messages)
+        _check_one_answer(request)
         return request, Asked.of(request, one_call=one_call)
 
     def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:
@@ -305,6 +319,16 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
         self.callback_manager = CallbackManager([])
+
+
+def _check_one_answer(request: Request) -> None:
+    """Refuse to ask for answers that would be paid and then left behind: a ChatResponse holds one.
+
+    Raises:
+        ValueError: several are asked for.
+    """
+    if (count := request.body.get("n")) not in (None, 1):
+        raise ValueError(f"n={count!r}: LlamaIndex takes one answer per call, so call as often; achat() side by side")
 
 
 def _window(listed: Model | None) -> int:
