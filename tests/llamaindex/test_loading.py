@@ -1,4 +1,4 @@
-"""LlamaIndex's `load_llm` knows this package's classes, whoever is imported first, and nothing else is imported for it."""
+"""LlamaIndex's `load_llm` knows this package, whoever is imported first, and nobody else is imported for it."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from llama_index.core.llms.loading import load_llm
 
 from openrouter_adapters.llamaindex import OpenRouter, loading
 
-from .conftest import KEY, MODEL
+from .conftest import KEY
 
 
 def test_load_llm(make: Callable[..., OpenRouter], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,8 @@ print("llama_index.llms.openai" in sys.modules)
 print(*loading.RECOGNIZED_LLMS)
 assert loading.__spec__.loader is loading.__loader__ and "Source" in type(loading.__loader__).__name__
 assert sys.meta_path[-len(finders):] == finders and not any("Awaited" in repr(finder) for finder in sys.meta_path)
-assert type(loading.load_llm({{"class_name": "OpenRouter_LLM", "model": "a/b", "api_key": "k"}})).__name__ == "OpenRouter"
+llm = loading.load_llm({{"class_name": "OpenRouter_LLM", "model": "a/b", "api_key": "k"}})
+assert type(llm).__name__ == "OpenRouter"
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert ended.stderr == ""
