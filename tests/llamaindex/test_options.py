@@ -14,6 +14,7 @@ from llama_index.core import PromptTemplate
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.llms import ChatMessage
+from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
 from openrouter_adapters.gateway import LocalGateway
@@ -59,6 +60,8 @@ def test_nothing_is_sent_that_was_not_set(llm: OpenRouter, gateway: LocalGateway
         ({"temperature": 0.5}, {"temperature": None}, {}),
         ({}, {"brand_new_field": {"x": 1}}, {"brand_new_field": {"x": 1}}),
         ({"models": [MODEL]}, {}, {"models": [MODEL]}),
+        # nothing is respelled for a model
+        ({"model": "openai/o3-mini", "max_tokens": 9, "temperature": 0}, {}, {"max_tokens": 9, "temperature": 0}),
     ],
 )
 def test_options(
@@ -331,6 +334,13 @@ def test_a_key_from_the_environment_is_read_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENROUTER_API_KEY", "from-there")
     again = pickle.loads(stored)
     assert again.api_key is not None and again.api_key.get_secret_value() == "from-there"
+
+
+def test_another_key_counts_from_the_next_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+    llm.chat(HELLO)
+    llm.api_key = SecretStr("sk-another")
+    llm.chat(HELLO)
+    assert [request.key for request in gateway.requests] == [KEY, "sk-another"]
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, OpenRouter.model_copy])
