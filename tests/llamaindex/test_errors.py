@@ -76,3 +76,48 @@ async def test_bad_calls_send_nothing(llm: OpenRouter, gateway: LocalGateway, me
     with pytest.raises(ValueError, match="temperature='hot'"):
         await used(llm, method, temperature="hot")
     assert gateway.requests == []
+
+
+CHATS = [method for method in METHODS if method.endswith("chat")]
+COMPLETIONS = [method for method in METHODS if method.endswith("complete")]
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "said"),
+    [
+        *[
+            (method, wrong, f"messages must be a list of ChatMessage, not a {kind};")
+            for method in CHATS
+            for wrong, kind in (
+                ("hi", "str"),
+                (ChatMessage("hi"), "ChatMessage"),
+                ([{"role": "user", "content": "hi"}], "list of dict"),
+                (None, "NoneType"),
+                (iter(HELLO), "list_iterator"),
+            )
+        ],
+        *[
+            (method, wrong, f"prompt must be text, not a {kind};")
+            for method in COMPLETIONS
+            for wrong, kind in (
+                (None, "NoneType"),
+                (HELLO, "list"),
+                (ChatMessage("hi"), "ChatMessage"),
+            )
+        ],
+    ],
+)
+async def test_what_is_no_conversation_and_no_prompt(
+    llm: OpenRouter, gateway: LocalGateway, events: list[Any], method: str, given: Any, said: str
+) -> None:
+    for arguments in ({}, {"messages" if method.endswith("chat") else "prompt": given}):
+        with pytest.raises(TypeError, match=said):
+            result = getattr(llm, method)(*([] if arguments else [given]), **arguments)
+            if method.startswith("a"):
+                await result
+    assert gateway.requests == events == []
+
+
+def test_keywords_do(llm: OpenRouter) -> None:
+    assert llm.chat(messages=tuple(HELLO)).message.content
+    assert llm.complete(prompt="hello", formatted=True).text

@@ -236,12 +236,6 @@ def test_pictures_and_files_of_an_answer_go_back() -> None:
         assert wire(TextBlock(text="la"), AudioBlock(audio=WAV), role="assistant")["content"] == "la"
 
 
-def test_what_is_no_message() -> None:
-    for wrong in ("hi", ChatMessage("hi"), [{"role": "user", "content": "hi"}]):
-        with pytest.raises(TypeError, match="list of ChatMessage"):
-            wire_messages(wrong)  # type: ignore[arg-type]
-
-
 def test_nothing_of_the_callers_is_changed() -> None:
     message = ChatMessage(
         role="user", blocks=[TextBlock(text="a"), HOUR], additional_kwargs={"cache_control": {"type": "ephemeral"}}

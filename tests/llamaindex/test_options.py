@@ -60,6 +60,7 @@ def test_nothing_is_sent_that_was_not_set(llm: OpenRouter, gateway: LocalGateway
         ({"temperature": 0.5}, {"temperature": None}, {}),
         ({}, {"brand_new_field": {"x": 1}}, {"brand_new_field": {"x": 1}}),
         ({"models": [MODEL]}, {}, {"models": [MODEL]}),
+        ({"stop": []}, {"tools": []}, {}),
         # nothing is respelled for a model
         ({"model": "openai/o3-mini", "max_tokens": 9, "temperature": 0}, {}, {"max_tokens": 9, "temperature": 0}),
     ],
@@ -297,6 +298,12 @@ def test_secrets_leave_the_callers_dict_alone(make: Callable[..., OpenRouter]) -
     assert given == {"extra_headers": {"X-Own": "a"}, "top_p": 1}
     assert llm.default_headers == {"X-Other": "b", "X-Own": "a"}
     assert llm.additional_kwargs == {"top_p": 1}
+
+
+def test_payload_has_no_password(make: Callable[..., OpenRouter]) -> None:
+    payload = make(base_url="https://me:secret@example.com/v1/@x").to_payload()
+    assert payload["base_url"] == "https://example.com/v1/@x"
+    assert make(base_url="http://example.com").to_payload()["base_url"] == "http://example.com"
 
 
 def test_payload_can_be_written_down(make: Callable[..., OpenRouter]) -> None:

@@ -7,7 +7,7 @@ the caller holds is one of ours, which closes both.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -15,6 +15,7 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
 from openrouter_adapters.llamaindex.shorthand import SECRET, in_the_open
@@ -90,7 +91,7 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
             yield item
 
 
-# ------------------------------------------------------------------------------------------------------- secrets
+# ------------------------------------------------------------------------------------------------- before the call
 
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
 
@@ -98,19 +99,35 @@ secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingPr
 """What of the present call's keywords is nobody's business but OpenRouter's."""
 
 
-def keeps_secrets(cls: type[T]) -> type[T]:
-    """A class decorator: keys, headers and clients given per call pass by LlamaIndex's spans, events and payloads.
+def guarded(cls: type[T]) -> type[T]:
+    """A class decorator: what is no conversation and no prompt is refused before anybody is told of a call.
 
-    It is put around what LlamaIndex itself puts around the methods when the class is made.
+    Keys, headers and clients given per call pass by LlamaIndex's spans, events and payloads. It is all put around what
+    LlamaIndex itself puts around the methods when the class is made.
     """
     for name in _METHODS:
-        setattr(cls, name, _private(getattr(cls, name)))
+        check = _check_messages if name.endswith("chat") else _check_prompt
+        setattr(cls, name, _guarded(getattr(cls, name), check))
     return cls
 
 
-def _private(method: Callable[..., Any]) -> Callable[..., Any]:
+def _check_messages(_: Any, messages: Any = (), **__: Any) -> None:
+    is_list = isinstance(messages, Sequence) and not isinstance(messages, str)
+    if not (is_list and all(isinstance(message, ChatMessage) for message in messages)):
+        kinds = ", ".join(sorted({type(message).__name__ for message in messages})) if is_list else ""
+        given = f"{type(messages).__name__} of {kinds}" if kinds else type(messages).__name__
+        raise TypeError(f"messages must be a list of ChatMessage, not a {given}; for plain text use complete()")
+
+
+def _check_prompt(_: Any, prompt: Any = "", *__: Any, **___: Any) -> None:
+    if not isinstance(prompt, str):
+        raise TypeError(f"prompt must be text, not a {type(prompt).__name__}; for messages use chat()")
+
+
+def _guarded(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
     @contextmanager
-    def taken_out(kwargs: dict[str, Any]) -> Generator[None]:
+    def guard(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[None]:
+        check(*args, **kwargs)
         kwargs.update(in_the_open(kwargs))
         token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
         try:
@@ -120,12 +137,12 @@ def _private(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def shell(*args: Any, **kwargs: Any) -> Any:
-        with taken_out(kwargs):
+        with guard(args, kwargs):
             return method(*args, **kwargs)
 
     @wraps(method)
     async def ashell(*args: Any, **kwargs: Any) -> Any:
-        with taken_out(kwargs):
+        with guard(args, kwargs):
             return await method(*args, **kwargs)
 
     return ashell if iscoroutinefunction(method) else shell

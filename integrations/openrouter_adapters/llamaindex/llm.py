@@ -31,7 +31,7 @@ from openrouter_adapters.llamaindex.answers import Asked, chat_response, complet
 from openrouter_adapters.llamaindex.callbacks import (
     acloses,
     closes,
-    keeps_secrets,
+    guarded,
     lent,
     secrets,
     told_chat,
@@ -52,10 +52,10 @@ Nearly every model on OpenRouter has at least this much. A larger guess would ha
 have not; a much smaller one would make query engines ask many times over, and agents forget.
 """
 
-_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
+_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
 
-@keeps_secrets
+@guarded
 class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
@@ -154,7 +154,8 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     @override
     def to_payload(self) -> dict[str, Any]:
         """What traces show of this model: its metadata and the options that shape an answer; no key, no headers."""
-        return {**super().to_payload(), **known(**{name: getattr(self, name) for name in _TOLD})}
+        told = {name: getattr(self, name) for name in _TOLD}
+        return {**super().to_payload(), **known(**told, base_url=_without_user(self.base_url))}
 
     @override
     def set_options(self) -> dict[str, Any]:
@@ -329,6 +330,13 @@ def _check_one_answer(request: Request) -> None:
     """
     if (count := request.body.get("n")) not in (None, 1):
         raise ValueError(f"n={count!r}: LlamaIndex takes one answer per call, so call as often; achat() side by side")
+
+
+def _without_user(address: str | None) -> str | None:
+    """An address without the name and password that may stand before the host."""
+    scheme, mark, rest = (address or "").partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" or None
 
 
 def _window(listed: Model | None) -> int:

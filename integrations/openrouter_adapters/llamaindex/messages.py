@@ -38,12 +38,10 @@ def wire_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """The messages as the wire has them.
 
     Raises:
-        TypeError: something else than a list of ChatMessage, or something in a message that JSON has no form for.
+        TypeError: something in a message that JSON has no form for.
         ValueError: a message that cannot be sent: an empty block, a file that is not there, a tool's answer that names
             no call.
     """
-    if isinstance(messages, str | ChatMessage) or not all(isinstance(message, ChatMessage) for message in messages):
-        raise TypeError("messages must be a list of ChatMessage; for plain text use complete()")
     turns = _Turns({_answers(message) for message in messages if _role(message) == "tool"})
     made = [_named_message(at, message, turns) for at, message in enumerate(messages)]
     if turns.unsendable:

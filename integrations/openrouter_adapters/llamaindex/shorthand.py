@@ -17,6 +17,7 @@ ALIASES = {"api_base": "base_url", "audio_config": "audio", "async_http_client":
 SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "async_http_client")
 """Options that are nobody's business but OpenRouter's."""
 
+_SOME = ("tools", "stop")  # an empty list, which the API refuses, says the same as none
 _OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
 
 
@@ -37,7 +38,7 @@ def spelled_out(options: Mapping[str, Any], before: Mapping[str, Any] = MappingP
         other = made.get(name)
         both = name in _OBJECTS and isinstance(other, Mapping) and isinstance(value, Mapping)
         made[name] = _laid_over(other, value) if both else value
-    return made
+    return {name: None if name in _SOME and value == [] else value for name, value in made.items()}
 
 
 def in_the_open(options: Mapping[str, Any]) -> dict[str, Any]:
