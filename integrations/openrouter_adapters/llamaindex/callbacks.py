@@ -91,7 +91,7 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
             yield item
 
 
-# ------------------------------------------------------------------------------------------------- before the call
+# ------------------------------------------------------------------------------------------------------- secrets
 
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
 
@@ -99,15 +99,48 @@ secrets: ContextVar[Mapping[str, Any]] = ContextVar("secrets", default=MappingPr
 """What of the present call's keywords is nobody's business but OpenRouter's."""
 
 
-def guarded(cls: type[T]) -> type[T]:
-    """A class decorator: what is no conversation and no prompt is refused before anybody is told of a call.
+def keeps_secrets(cls: type[T]) -> type[T]:
+    """A class decorator: keys, headers and clients given per call pass by LlamaIndex's spans, events and payloads.
 
-    Keys, headers and clients given per call pass by LlamaIndex's spans, events and payloads. It is all put around what
-    LlamaIndex itself puts around the methods when the class is made.
+    It is put around what LlamaIndex itself puts around the methods when the class is made.
     """
     for name in _METHODS:
+        setattr(cls, name, _private(getattr(cls, name)))
+    return cls
+
+
+@contextmanager
+def _taken_out(kwargs: dict[str, Any]) -> Generator[None]:
+    kwargs.update(in_the_open(kwargs))
+    token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
+    try:
+        yield
+    finally:
+        secrets.reset(token)
+
+
+def _private(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        with _taken_out(kwargs):
+            return method(*args, **kwargs)
+
+    @wraps(method)
+    async def ashell(*args: Any, **kwargs: Any) -> Any:
+        with _taken_out(kwargs):
+            return await method(*args, **kwargs)
+
+    return ashell if iscoroutinefunction(method) else shell
+
+
+# --------------------------------------------------------------------------------------------------- wrong arguments
+
+
+def checks_arguments(cls: type[T]) -> type[T]:
+    """A class decorator: what is no conversation and no prompt is refused before anybody is told of a call."""
+    for name in _METHODS:
         check = _check_messages if name.endswith("chat") else _check_prompt
-        setattr(cls, name, _guarded(getattr(cls, name), check))
+        setattr(cls, name, _checked(getattr(cls, name), check))
     return cls
 
 
@@ -124,25 +157,15 @@ def _check_prompt(_: Any, prompt: Any = "", *__: Any, **___: Any) -> None:
         raise TypeError(f"prompt must be text, not a {type(prompt).__name__}; for messages use chat()")
 
 
-def _guarded(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
-    @contextmanager
-    def guard(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[None]:
-        check(*args, **kwargs)
-        kwargs.update(in_the_open(kwargs))
-        token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
-        try:
-            yield
-        finally:
-            secrets.reset(token)
-
+def _checked(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
     @wraps(method)
     def shell(*args: Any, **kwargs: Any) -> Any:
-        with guard(args, kwargs):
-            return method(*args, **kwargs)
+        check(*args, **kwargs)
+        return method(*args, **kwargs)
 
     @wraps(method)
     async def ashell(*args: Any, **kwargs: Any) -> Any:
-        with guard(args, kwargs):
-            return await method(*args, **kwargs)
+        check(*args, **kwargs)
+        return await method(*args, **kwargs)
 
     return ashell if iscoroutinefunction(method) else shell

@@ -30,8 +30,9 @@ from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
     acloses,
+    checks_arguments,
     closes,
-    guarded,
+    keeps_secrets,
     lent,
     secrets,
     told_chat,
@@ -55,7 +56,8 @@ have not; a much smaller one would make query engines ask many times over, and a
 _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
 
-@guarded
+@checks_arguments
+@keeps_secrets
 class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
