@@ -26,6 +26,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from openrouter_adapters.core.arguments import check_sendable
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.llamaindex import OpenRouter
 from openrouter_adapters.llamaindex.messages import wire_messages
 
 HERE = Path(__file__)
@@ -206,3 +208,22 @@ def test_calls_without_ids_are_told_apart(legacy: bool) -> None:
     assert len(set(asked)) == 4
     with pytest.raises(ValueError, match=r"messages\[3\]: a tool message does not say which call it answers"):
         wire_messages([*turn, told[0]])
+
+
+def test_an_option_that_the_wire_has_not() -> None:
+    with pytest.warns(UserWarning, match="messages: detail of a video, fps of a video cannot be sent"):
+        one(VideoBlock(url="https://example.com/a.mp4", fps=2, detail="low"))
+
+
+@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
+def test_a_block_of_tomorrow_breaks_no_conversation(llm: OpenRouter, gateway: LocalGateway, role: str) -> None:
+    class HologramBlock(TextBlock):
+        block_type: str = "hologram"  # type: ignore[assignment]
+
+    message = ChatMessage(role=role, content="hi", additional_kwargs={"tool_call_id": "c"})
+    message.blocks.append(HologramBlock(text="x"))
+    with pytest.warns(UserWarning, match="HologramBlock") as seen:
+        for _ in range(2):
+            assert llm.chat([message, ChatMessage("so")]).message.content
+    assert len(seen) == 2
+    assert [request.body["messages"][0]["content"] for request in gateway.requests] == ["hi", "hi"]

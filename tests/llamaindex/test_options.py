@@ -300,6 +300,11 @@ def test_secrets_leave_the_callers_dict_alone(make: Callable[..., OpenRouter]) -
     assert llm.additional_kwargs == {"top_p": 1}
 
 
+def test_it_is_nobody_elses_class() -> None:
+    """Tracing tells a model's vendor by its classes."""
+    assert not [base for base in OpenRouter.__mro__ if base.__module__.startswith("llama_index.llms")]
+
+
 def test_payload_has_no_password(make: Callable[..., OpenRouter]) -> None:
     payload = make(base_url="https://me:secret@example.com/v1/@x").to_payload()
     assert payload["base_url"] == "https://example.com/v1/@x"

@@ -123,6 +123,8 @@ def _parts(blocks: Iterable[ContentBlock], role: str, unsendable: set[str]) -> l
             unsendable.update({"audio of an assistant"} if kind == "audio" else ())
         elif make := _MAKERS.get(str(kind)):
             parts += make(block)
+            given = (name for name in _NO_WORD_FOR.get(str(kind), ()) if getattr(block, name, None) is not None)
+            unsendable.update(f"{name} of a {kind}" for name in given)
         elif kind not in (_ELSEWHERE if role == "assistant" else _NOT_SAID):
             unsendable.add(type(block).__name__)
     return parts
@@ -139,6 +141,7 @@ _MAKERS: dict[str, Callable[[Any], list[Part]]] = {
     "video": lambda block: [media.video_part(block)],
     "document": lambda block: [media.document_part(block)],
 }
+_NO_WORD_FOR = {"video": ("fps", "detail")}
 # A citation only told the reader where a text came from; thoughts are an assistant's.
 _NOT_SAID = ("thinking", "citation")
 # Thinking and tool calls go into fields of their own.
