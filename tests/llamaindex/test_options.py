@@ -17,10 +17,12 @@ from llama_index.core.llms import ChatMessage
 from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
+from openrouter_adapters.core.options import BODY_OPTIONS
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 from openrouter_adapters.llamaindex.llm import UNKNOWN_WINDOW
 
+from ..core.test_options import BODY_VALUES
 from .conftest import KEY, MODEL
 
 HELLO = [ChatMessage("hello")]
@@ -73,6 +75,17 @@ def test_options(
     del request.body["messages"], request.body["model"]
     assert request.body == body
     assert (options, call) == before
+
+
+@pytest.mark.parametrize("name", BODY_VALUES)
+def test_every_option_in_every_place(make: Callable[..., OpenRouter], name: str) -> None:
+    option = {name: BODY_VALUES[name]}
+    unset = {} if name == "model" else {"model": None}
+    more = {"additional_kwargs": option}
+    for given, call in ((option, {}), ({}, option), (more, {}), ({}, more)):
+        request, _ = make(**unset, **given)._request([{"role": "user", "content": "hi"}], dict(call))
+        assert request.body.pop("messages")
+        assert request.body == {BODY_OPTIONS[name]: BODY_VALUES[name]}
 
 
 def test_headers_in_additional_kwargs(make: Callable[..., OpenRouter], gateway: LocalGateway) -> None:
