@@ -4,17 +4,25 @@ import copy
 import json
 import logging
 import pickle
+import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from llama_index.core import PromptTemplate
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.llms import ChatMessage
+from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
+from openrouter_adapters.core.options import BODY_OPTIONS
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 from openrouter_adapters.llamaindex.llm import UNKNOWN_WINDOW
 
+from ..core.test_options import BODY_VALUES
 from .conftest import KEY, MODEL
 
 HELLO = [ChatMessage("hello")]
@@ -54,6 +62,9 @@ def test_nothing_is_sent_that_was_not_set(llm: OpenRouter, gateway: LocalGateway
         ({"temperature": 0.5}, {"temperature": None}, {}),
         ({}, {"brand_new_field": {"x": 1}}, {"brand_new_field": {"x": 1}}),
         ({"models": [MODEL]}, {}, {"models": [MODEL]}),
+        ({"stop": []}, {"tools": []}, {}),
+        # nothing is respelled for a model
+        ({"model": "openai/o3-mini", "max_tokens": 9, "temperature": 0}, {}, {"max_tokens": 9, "temperature": 0}),
     ],
 )
 def test_options(
@@ -64,6 +75,17 @@ def test_options(
     del request.body["messages"], request.body["model"]
     assert request.body == body
     assert (options, call) == before
+
+
+@pytest.mark.parametrize("name", BODY_VALUES)
+def test_every_option_in_every_place(make: Callable[..., OpenRouter], name: str) -> None:
+    option = {name: BODY_VALUES[name]}
+    unset = {} if name == "model" else {"model": None}
+    more = {"additional_kwargs": option}
+    for given, call in ((option, {}), ({}, option), (more, {}), ({}, more)):
+        request, _ = make(**unset, **given)._request([{"role": "user", "content": "hi"}], dict(call))
+        assert request.body.pop("messages")
+        assert request.body == {BODY_OPTIONS[name]: BODY_VALUES[name]}
 
 
 def test_headers_in_additional_kwargs(make: Callable[..., OpenRouter], gateway: LocalGateway) -> None:
@@ -108,6 +130,45 @@ def test_bad_calls_send_nothing(llm: OpenRouter, gateway: LocalGateway) -> None:
     assert gateway.requests == []
 
 
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [({}, {"n": 2}), ({"extra_body": {"n": 2}}, {}), ({"additional_kwargs": {"n": 3}}, {}), ({}, {"n": "all"})],
+)
+async def test_answers_that_would_be_paid_and_left_behind_are_refused(
+    make: Callable[..., OpenRouter], gateway: LocalGateway, options: dict[str, Any], call: dict[str, Any]
+) -> None:
+    llm = make(**options)
+    for ask in (lambda: llm.chat(HELLO, **call), lambda: llm.stream_complete("hi", **call)):
+        with pytest.raises(ValueError, match=r"n=.*one answer per call"):
+            ask()
+    for aask in (llm.acomplete("hi", **call), llm.astream_chat(HELLO, **call)):
+        with pytest.raises(ValueError, match=r"n=.*one answer per call"):
+            await aask
+    assert gateway.requests == []
+    assert llm.chat(HELLO, n=1).message.content
+
+
+@pytest.mark.parametrize("variable", ["OPENROUTER_BASE_URL", "OPENROUTER_API_BASE"])
+def test_the_environment_is_openrouters(gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name, value in {
+        "OPENROUTER_API_KEY": KEY,
+        variable: gateway.base_url,
+        "OPENROUTER_APP_TITLE": "App",
+        "OPENAI_API_KEY": "sk-openai",
+        "OPENAI_BASE_URL": "https://example.invalid",
+        "OPENAI_API_BASE": "https://example.invalid",
+        "OPENAI_ORG_ID": "org-theirs",
+        "OPENAI_PROJECT_ID": "proj-theirs",
+        "OPENAI_CUSTOM_HEADERS": "X-Theirs: theirs",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with OpenRouter(model=MODEL) as llm:
+        assert llm.chat(HELLO).message.content
+    [request] = gateway.requests
+    assert (request.key, request.headers["x-openrouter-title"]) == (KEY, "App")
+    assert not [value for value in request.headers.values() if "theirs" in value or "sk-openai" in value]
+
+
 # ------------------------------------------------------------------------------------------------------ metadata
 
 
@@ -136,25 +197,141 @@ def test_metadata_from_the_catalogue(make: Callable[..., OpenRouter], monkeypatc
     assert make(model=None, models=["v/small"]).metadata.context_window == 8000
 
 
-def test_metadata_follows_the_options(make: Callable[..., OpenRouter]) -> None:
-    llm = make(max_tokens=77)
-    assert llm.metadata.num_output == 77
-    llm.max_tokens, llm.max_completion_tokens = None, 99
-    assert llm.metadata.num_output == 99
+@pytest.mark.parametrize(
+    ("options", "name", "window"),
+    [
+        ({"model": "openai/gpt-4o-mini:online"}, "openai/gpt-4o-mini:online", 128_000),
+        ({"model": "openrouter/openai/gpt-4o-mini"}, "openrouter/openai/gpt-4o-mini", 128_000),
+        ({"model": "openai/gpt-4o-mini", "models": ["cohere/command-a"]}, "openai/gpt-4o-mini", 128_000),
+        ({"model": None, "models": ["cohere/command-a"]}, "cohere/command-a", 256_000),
+        ({"additional_kwargs": {"model": "cohere/command-a"}}, "cohere/command-a", 256_000),
+        ({"model": "~anthropic/claude-sonnet-latest"}, "~anthropic/claude-sonnet-latest", 1_000_000),
+        ({"model": "~nobody/model-latest"}, "~nobody/model-latest", UNKNOWN_WINDOW),
+        ({"model": "@preset/mine"}, "@preset/mine", UNKNOWN_WINDOW),
+        ({"model": None, "preset": "mine"}, "unknown", UNKNOWN_WINDOW),
+        ({"model": "openrouter/auto", "context_window": 64_000}, "openrouter/auto", 64_000),
+    ],
+)
+def test_metadata_of_every_kind_of_slug(
+    make: Callable[..., OpenRouter], options: dict[str, Any], name: str, window: int
+) -> None:
+    metadata = make(**options).metadata
+    assert (metadata.model_name, metadata.context_window) == (name, window)
+
+
+@pytest.mark.parametrize(
+    ("options", "num_output"),
+    [
+        ({}, -1),
+        ({"max_tokens": 77}, 77),
+        ({"max_completion_tokens": 99}, 99),
+        ({"additional_kwargs": {"max_tokens": 55}, "max_tokens": 77}, 55),
+        ({"max_tokens": 127_999}, 127_999),
+        ({"max_tokens": 128_000}, -1),
+        ({"max_tokens": 10**7}, -1),
+        ({"max_tokens": 4000, "context_window": 4000}, -1),
+    ],
+)
+def test_metadata_keeps_room_for_the_answer(
+    make: Callable[..., OpenRouter], options: dict[str, Any], num_output: int
+) -> None:
+    assert make(model="openai/gpt-4o-mini", **options).metadata.num_output == num_output
+
+
+@pytest.mark.parametrize("max_tokens", [None, 400, 200_000])
+def test_prompts_are_planned_with_any_limit(make: Callable[..., OpenRouter], max_tokens: int | None) -> None:
+    metadata = make(model="openai/gpt-4o-mini", max_tokens=max_tokens).metadata
+    helper = PromptHelper.from_llm_metadata(metadata)
+    assert len(helper.repack(PromptTemplate("Say {text}"), ["many words " * 100] * 10)) == 1
+
+
+def test_metadata_follows_the_options(make: Callable[..., OpenRouter], llm: OpenRouter) -> None:
+    llm.max_tokens, llm.model = 99, "cohere/command-a"
+    metadata = llm.metadata
+    assert (metadata.num_output, metadata.context_window, metadata.is_function_calling_model) == (99, 256_000, False)
     assert make(is_chat_model=False).metadata.is_chat_model is False
     assert make(model=None).metadata.model_name == "unknown"
+
+
+def calls_of(ask: Callable[[], Any]) -> int:
+    counted: Counter[str] = Counter()
+    sys.setprofile(lambda frame, event, arg: counted.update([event]))
+    try:
+        ask()
+    finally:
+        sys.setprofile(None)
+    return counted["call"] + counted["c_call"]
+
+
+def test_metadata_and_payload_cost_nothing(make: Callable[..., OpenRouter]) -> None:
+    """LlamaIndex asks for them with every call: a few calls of functions, so no I/O."""
+    llm = make(model="openai/gpt-4o-mini:free", provider={"order": ["a"]}, additional_kwargs={"top_p": 1})
+    llm.to_payload()
+    assert calls_of(lambda: llm.metadata) <= 40
+    assert calls_of(llm.to_payload) <= 60
 
 
 # --------------------------------------------------------------------------------- stored, copied, shown to others
 
 
-def test_the_key_is_shown_nowhere(make: Callable[..., OpenRouter]) -> None:
-    more = {"extra_headers": {"X-More": "header-secret"}, "seed": 7}
-    llm = make(default_headers={"X-Secret": "header-secret"}, additional_kwargs=more)
-    shown = [repr(llm), str(llm), str(llm.to_dict()), llm.to_json(), str(llm.model_dump()), str(llm.to_payload())]
-    assert not any("the-secret" in text or "header-secret" in text for text in shown)
-    json.dumps(llm.to_payload())
-    assert llm.to_dict()["additional_kwargs"] == {"seed": 7}
+class SecretClient:
+    def __repr__(self) -> str:
+        return "client-secret"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydantic's own `json` and `dict`
+@pytest.mark.parametrize(
+    "shown",
+    [
+        repr,
+        str,
+        OpenRouter.to_dict,
+        OpenRouter.to_json,
+        OpenRouter.dict,
+        OpenRouter.json,
+        OpenRouter.model_dump,
+        OpenRouter.model_dump_json,
+        OpenRouter.to_payload,
+        lambda llm: llm.metadata,
+        lambda llm: repr(FunctionAgent(llm=llm)),
+        lambda llm: repr(copy.deepcopy(llm)),
+        lambda llm: repr(pickle.loads(pickle.dumps(llm))),
+    ],
+)
+def test_secrets_are_shown_nowhere(make: Callable[..., OpenRouter], shown: Any) -> None:
+    secret = {"X-Provider-Key": "header-secret"}
+    for options in (
+        {"default_headers": secret},
+        {"additional_kwargs": {"extra_headers": secret, "api_key": KEY, "top_p": 1}},
+        {"additional_kwargs": {"default_headers": secret, "async_http_client": SecretClient()}},
+    ):
+        llm = make(http_client=SecretClient(), http_async_client=SecretClient(), **options)
+        assert "secret" not in str(shown(llm))
+        request, _ = llm._request([{"role": "user", "content": "hi"}], {})
+        assert (request.headers, request.api_key.get_secret_value()) == (secret, KEY)
+
+
+def test_secrets_leave_the_callers_dict_alone(make: Callable[..., OpenRouter]) -> None:
+    given = {"extra_headers": {"X-Own": "a"}, "top_p": 1}
+    llm = make(additional_kwargs=given, default_headers={"X-Other": "b"})
+    assert given == {"extra_headers": {"X-Own": "a"}, "top_p": 1}
+    assert llm.default_headers == {"X-Other": "b", "X-Own": "a"}
+    assert llm.additional_kwargs == {"top_p": 1}
+
+
+def test_it_is_nobody_elses_class() -> None:
+    """Tracing tells a model's vendor by its classes."""
+    assert not [base for base in OpenRouter.__mro__ if base.__module__.startswith("llama_index.llms")]
+
+
+def test_payload_has_no_password(make: Callable[..., OpenRouter]) -> None:
+    payload = make(base_url="https://me:secret@example.com/v1/@x").to_payload()
+    assert payload["base_url"] == "https://example.com/v1/@x"
+    assert make(base_url="http://example.com").to_payload()["base_url"] == "http://example.com"
+
+
+def test_payload_can_be_written_down(make: Callable[..., OpenRouter]) -> None:
+    assert json.loads(json.dumps(make(reasoning={"effort": "low"}).to_payload()))["reasoning"] == {"effort": "low"}
 
 
 def test_payload_tells_what_shapes_an_answer(make: Callable[..., OpenRouter]) -> None:
@@ -188,6 +365,13 @@ def test_a_key_from_the_environment_is_read_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENROUTER_API_KEY", "from-there")
     again = pickle.loads(stored)
     assert again.api_key is not None and again.api_key.get_secret_value() == "from-there"
+
+
+def test_another_key_counts_from_the_next_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+    llm.chat(HELLO)
+    llm.api_key = SecretStr("sk-another")
+    llm.chat(HELLO)
+    assert [request.key for request in gateway.requests] == [KEY, "sk-another"]
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, OpenRouter.model_copy])

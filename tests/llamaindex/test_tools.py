@@ -1,5 +1,6 @@
 """Tools on the way out, tool calls on the way back."""
 
+import copy
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -188,3 +189,75 @@ def test_partial_objects(llm: OpenRouter, gateway: LocalGateway) -> None:
 def test_predict_and_call(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply(tool_calls=[("add", '{"a": 1, "b": 2}')])
     assert str(llm.predict_and_call([ADD], user_msg="add 1 and 2")) == "3"
+
+
+# ----------------------------------------------------------------------------------- however a provider numbers calls
+
+
+def piece(index: int | None, arguments: str | None = None, call_id: str | None = None, name: str | None = None) -> Any:
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    numbered = {} if index is None else {"index": index}
+    return {**numbered, **({"id": call_id} if call_id else {}), "function": function}
+
+
+ONE, OTHER = {"a": 1}, {"a": 2, "b": 3}
+SHAPES = {
+    "two whole calls in one delta": [[piece(0, '{"a": 1}', "x", "add"), piece(1, '{"a": 2, "b": 3}', "y", "add")]],
+    "interleaved": [
+        [piece(0, "", "x", "add"), piece(1, "", "y", "add")],
+        [piece(0, '{"a"')],
+        [piece(1, '{"a": 2, ')],
+        [piece(0, ": 1}")],
+        [piece(1, '"b": 3}')],
+    ],
+    "the same index, another id": [
+        [piece(0, '{"a": 1}', "x", "add")],
+        [piece(0, '{"a": 2, "b": 3}', "y", "add")],
+    ],
+    "id and name in every piece": [
+        [piece(0, '{"a"', "x", "add")],
+        [piece(0, ": 1}", "x", "add")],
+        [piece(1, '{"a": 2, ', "y", "add")],
+        [piece(1, '"b": 3}', "y", "add")],
+    ],
+    "no index": [
+        [piece(None, '{"a"', "x", "add")],
+        [piece(None, ": 1}")],
+        [piece(None, '{"a": 2, "b": 3}', "y", "add")],
+    ],
+    "the whole call again at the end": [
+        [piece(0, '{"a": 1}', "x", "add")],
+        [piece(1, '{"a": 2, "b": 3}', "y", "add")],
+        [piece(1, '{"a": 2, "b": 3}', "y", "add")],
+    ],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_calls_are_put_together_however_they_come(llm: OpenRouter, gateway: LocalGateway, shape: str) -> None:
+    gateway.reply(chunks=[{"content": None, "tool_calls": pieces} for pieces in SHAPES[shape]], times=2)
+    lasts = [list(llm.stream_chat(HELLO))[-1], [item async for item in await llm.astream_chat(HELLO)][-1]]
+    for last in lasts:
+        calls = llm.get_tool_calls_from_response(last)
+        assert [(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls] == [
+            ("x", "add", ONE),
+            ("y", "add", OTHER),
+        ]
+        plain = last.message.additional_kwargs["tool_calls"]
+        assert [call["id"] for call in plain] == ["x", "y"] and all(type(call) is dict for call in plain)
+    await llm.aclose()
+
+
+def test_nothing_of_the_callers_is_changed(llm: OpenRouter, gateway: LocalGateway) -> None:
+    history = [ChatMessage("before")]
+    choice = {"type": "function", "function": {"name": "add"}}
+    options = {"provider": {"order": ["openai"]}, "extra_body": {"x": {"y": 1}}}
+    given = (history, choice, options, ADD.metadata)
+    before = copy.deepcopy(given)
+    gateway.reply(tool_calls=[("add", '{"a": 1}')], times=2)
+    response = llm.chat_with_tools([ADD], "hi", history, tool_choice=choice, **options)
+    list(llm.stream_chat_with_tools([ADD], "hi", history, tool_choice=choice, **options))
+    assert given == before
+    kept = response.model_copy(deep=True)
+    llm.get_tool_calls_from_response(response)
+    assert response == kept

@@ -7,7 +7,7 @@ the caller holds is one of ours, which closes both.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -15,7 +15,10 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+
+from openrouter_adapters.llamaindex.shorthand import SECRET, in_the_open
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -90,9 +93,6 @@ async def _aclosed_with(items: AsyncGenerator[T, None], inner: AsyncGenerator[An
 
 # ------------------------------------------------------------------------------------------------------- secrets
 
-SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
-"""Options that are nobody's business but OpenRouter's."""
-
 _METHODS = tuple(f"{kind}{what}" for kind in ("", "stream_", "a", "astream_") for what in ("chat", "complete"))
 _PREDICTIONS = tuple(f"{kind}structured_predict" for kind in ("", "stream_", "a", "astream_"))
 
@@ -114,6 +114,7 @@ def keeps_secrets(cls: type[T]) -> type[T]:
 
 @contextmanager
 def _taken_out(kwargs: dict[str, Any]) -> Generator[None]:
+    kwargs.update(in_the_open(kwargs))
     token = secrets.set({name: kwargs.pop(name) for name in SECRET if name in kwargs})
     try:
         yield
@@ -149,5 +150,43 @@ def _private_prediction(method: Callable[..., Any]) -> Callable[..., Any]:
         options = dict(llm_kwargs or {})
         with _taken_out(options):
             return await method(self, output_cls, prompt, options, **prompt_args)
+
+    return ashell if iscoroutinefunction(method) else shell
+
+
+# --------------------------------------------------------------------------------------------------- wrong arguments
+
+
+def checks_arguments(cls: type[T]) -> type[T]:
+    """A class decorator: what is no conversation and no prompt is refused before anybody is told of a call."""
+    for name in _METHODS:
+        check = _check_messages if name.endswith("chat") else _check_prompt
+        setattr(cls, name, _checked(getattr(cls, name), check))
+    return cls
+
+
+def _check_messages(_: Any, messages: Any = (), **__: Any) -> None:
+    is_list = isinstance(messages, Sequence) and not isinstance(messages, str)
+    if not (is_list and all(isinstance(message, ChatMessage) for message in messages)):
+        kinds = ", ".join(sorted({type(message).__name__ for message in messages})) if is_list else ""
+        given = f"{type(messages).__name__} of {kinds}" if kinds else type(messages).__name__
+        raise TypeError(f"messages must be a list of ChatMessage, not a {given}; for plain text use complete()")
+
+
+def _check_prompt(_: Any, prompt: Any = "", *__: Any, **___: Any) -> None:
+    if not isinstance(prompt, str):
+        raise TypeError(f"prompt must be text, not a {type(prompt).__name__}; for messages use chat()")
+
+
+def _checked(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
+    @wraps(method)
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        check(*args, **kwargs)
+        return method(*args, **kwargs)
+
+    @wraps(method)
+    async def ashell(*args: Any, **kwargs: Any) -> Any:
+        check(*args, **kwargs)
+        return await method(*args, **kwargs)
 
     return ashell if iscoroutinefunction(method) else shell

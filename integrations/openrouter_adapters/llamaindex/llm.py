@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
@@ -27,8 +27,8 @@ from openrouter_adapters.core.request import Request, build_request, checked_cal
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
-    SECRET,
     acloses,
+    checks_arguments,
     closes,
     keeps_secrets,
     lent,
@@ -39,7 +39,7 @@ from openrouter_adapters.llamaindex.callbacks import (
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.react import formats_react
-from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
+from openrouter_adapters.llamaindex.shorthand import ALIASES, SECRET, SHORT, in_the_open, spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
 
@@ -53,10 +53,11 @@ Nearly every model on OpenRouter has at least this much. A larger guess would ha
 have not; a much smaller one would make query engines ask many times over, and agents forget.
 """
 
-_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens", "base_url")
+_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
 
 @formats_react
+@checks_arguments
 @keeps_secrets
 class OpenRouter(StructuredPrediction):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
@@ -81,11 +82,7 @@ class OpenRouter(StructuredPrediction):
         ValueError: no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {
-        "api_base": "base_url",
-        "async_http_client": "http_async_client",
-        "audio_config": "audio",
-    }
+    option_aliases: ClassVar[Mapping[str, str]] = ALIASES
     of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
@@ -106,6 +103,11 @@ class OpenRouter(StructuredPrediction):
         description="More options for every call, under the wire's names; they win over the other arguments.",
         repr=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return in_the_open(options)
 
     @field_validator("additional_kwargs")
     @classmethod
@@ -128,14 +130,18 @@ class OpenRouter(StructuredPrediction):
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans with: from the arguments, then the catalogue, then safe defaults. No I/O.
 
-        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set. With fallback models it describes the first.
+        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set, to less than the window: a higher limit limits
+        nothing, and with so much kept free for the answer nothing could be asked. With fallback models it all describes
+        the first.
         """
-        name = self.model or next(iter(self.models or ()), None)
+        name = self._planned("model") or next(iter(self._planned("models") or ()), None)
         listed = find(name) if name else None
         tools = listed is None or listed.supports("tools") is not False
+        window = self.context_window or _window(listed)
+        longest = self._planned("max_tokens") or self._planned("max_completion_tokens") or window
         return LLMMetadata(
-            context_window=self.context_window or _window(listed),
-            num_output=self.max_tokens or self.max_completion_tokens or -1,
+            context_window=window,
+            num_output=longest if longest < window else -1,
             is_chat_model=self.is_chat_model,
             is_function_calling_model=tools
             if self.is_function_calling_model is None
@@ -143,10 +149,15 @@ class OpenRouter(StructuredPrediction):
             model_name=name or "unknown",
         )
 
+    def _planned(self, name: str) -> Any:
+        """An option of every call."""
+        return (self.additional_kwargs or {}).get(name, getattr(self, name))
+
     @override
     def to_payload(self) -> dict[str, Any]:
         """What traces show of this model: its metadata and the options that shape an answer; no key, no headers."""
-        return {**super().to_payload(), **known(**{name: getattr(self, name) for name in _TOLD})}
+        told = {name: getattr(self, name) for name in _TOLD}
+        return {**super().to_payload(), **known(**told, base_url=_without_user(self.base_url))}
 
     @override
     def set_options(self) -> dict[str, Any]:
@@ -161,6 +172,7 @@ class OpenRouter(StructuredPrediction):
         request = build_request(self, options, messages)
         if guarded:
             request = requiring_parameters(request, self.set_options(), options)
+        _check_one_answer(request)
         return request, Asked.of(request, one_call=one_call)
 
     def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:
@@ -313,6 +325,23 @@ class OpenRouter(StructuredPrediction):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
         self.callback_manager = CallbackManager([])
+
+
+def _check_one_answer(request: Request) -> None:
+    """Refuse to ask for answers that would be paid and then left behind: a ChatResponse holds one.
+
+    Raises:
+        ValueError: several are asked for.
+    """
+    if (count := request.body.get("n")) not in (None, 1):
+        raise ValueError(f"n={count!r}: LlamaIndex takes one answer per call, so call as often; achat() side by side")
+
+
+def _without_user(address: str | None) -> str | None:
+    """An address without the name and password that may stand before the host."""
+    scheme, mark, rest = (address or "").partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" or None
 
 
 def _window(listed: Model | None) -> int:

@@ -52,12 +52,16 @@ def audio_part(block: AudioBlock) -> dict[str, Any]:
     """``input_audio``: the sound itself. The wire takes no address for it.
 
     Raises:
-        ValueError: there is only an address, or the format cannot be told.
+        ValueError: there is only an address, it cannot be read, or the format cannot be told.
     """
     url = str(block.url or "")
-    if not (block.audio or block.path or url.startswith("data:")):
-        raise ValueError("the audio block needs audio or path: OpenRouter takes sound inline only, no url")
-    encoded = url.partition(",")[2] if not (block.audio or block.path) else encoded_bytes(block.audio, block.path)
+    head, _, encoded = url.partition(";base64,")
+    if block.audio or block.path:
+        encoded = encoded_bytes("audio", block.audio, block.path)
+    elif not (head.startswith("data:") and encoded):
+        raise ValueError(
+            "the audio block needs audio, a path, or a data: url in base64: OpenRouter takes sound inline only"
+        )
     sound = block.format or guessed(encoded, "extension")
     if not sound:
         raise ValueError('the format of the audio cannot be told from the data: give format, such as "wav"')
@@ -68,30 +72,51 @@ def address(kind: str, data: Any, path: Any, url: Any, mime: str | None) -> str:
     """Where a thing is: its own URL, or a ``data:`` URL that holds it.
 
     Raises:
-        ValueError: there is no such thing, or its media type cannot be told.
+        ValueError: there is no such thing, it cannot be read, or its media type cannot be told.
     """
     if not data and not path:
         if not url:
-            raise ValueError(f"the {kind} block is empty: give it the data, a path or a url")
+            raise ValueError(empty(kind))
         return str(url)
-    encoded = encoded_bytes(data, path)
+    encoded = encoded_bytes(kind, data, path)
     mime = mime or guessed(encoded, "mime")
     if not mime:
         raise ValueError(f"the {kind}'s media type cannot be told from the data: give {kind}_mimetype")
     return f"data:{mime};base64,{encoded}"
 
 
-def encoded_bytes(data: Any, path: Any) -> str:
-    """The bytes of a block, base64. Blocks keep theirs encoded already; files and open files are read here."""
-    if isinstance(data, bytes):
-        return data.decode("ascii")
-    if isinstance(data, IOBase):
-        data.seek(0)
+def encoded_bytes(kind: str, data: Any, path: Any) -> str:
+    """The bytes of a block, base64. Blocks keep theirs encoded already; files and open files are read here.
+
+    Raises:
+        ValueError: there are none, or they cannot be read.
+    """
+    try:
+        encoded = data.decode("ascii") if isinstance(data, bytes) else _encoded_file(data, path)
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"the {kind} block cannot be read: {error}") from error
+    if not encoded:
+        raise ValueError(empty(kind))
+    return encoded
+
+
+def _encoded_file(data: Any, path: Any) -> str:
+    if not isinstance(data, IOBase):
+        return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    place = data.tell()  # an open file is the caller's, and stays where it is
+    data.seek(0)
+    try:
         return base64.b64encode(data.read()).decode("ascii")
-    return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    finally:
+        data.seek(place)
+
+
+def empty(kind: str) -> str:
+    """What to say of a block with nothing in it."""
+    return f"the {kind} block is empty: give it the data, a path or a url"
 
 
 def guessed(encoded: str, what: str) -> str | None:
     """What the first bytes of a thing say of it: its ``mime`` or its ``extension``."""
-    kind = filetype.guess(base64.b64decode(encoded[:4096]))
+    kind = filetype.guess(base64.b64decode(encoded[:4096] + "==="))
     return getattr(kind, what) if kind else None

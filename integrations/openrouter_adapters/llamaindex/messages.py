@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
+    CacheControl,
     CachePoint,
     ChatMessage,
     CitableBlock,
@@ -23,7 +25,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from openrouter_adapters.core.tool_calls import ToolCall, parse_args
+from openrouter_adapters.core.tool_calls import ToolCall, made_up_id, parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known
 from openrouter_adapters.llamaindex import media
 
@@ -36,48 +38,70 @@ def wire_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """The messages as the wire has them.
 
     Raises:
-        TypeError: something else than a list of ChatMessage.
-        ValueError: a message that cannot be sent: an empty block, a tool's answer that names no call.
+        TypeError: something in a message that JSON has no form for.
+        ValueError: a message that cannot be sent: an empty block, a file that is not there, a tool's answer that names
+            no call.
     """
-    if isinstance(messages, str | ChatMessage) or not all(isinstance(message, ChatMessage) for message in messages):
-        raise TypeError("messages must be a list of ChatMessage; for plain text use complete()")
-    answered = {message.additional_kwargs.get("tool_call_id") for message in messages}
-    with _Unsendable() as unsendable:
-        return [_wire_message(message, answered, unsendable) for message in messages]
+    turns = _Turns({_answers(message) for message in messages if _role(message) == "tool"})
+    made = [_named_message(at, message, turns) for at, message in enumerate(messages)]
+    if turns.unsendable:
+        kinds = ", ".join(sorted(turns.unsendable))
+        warnings.warn(f"messages: {kinds} cannot be sent to OpenRouter and is left out", UserWarning, stacklevel=2)
+    return made
 
 
-class _Unsendable(set[str]):
-    """Kinds of content that have no place on the wire; one warning names them all."""
+@dataclass(slots=True)
+class _Turns:
+    """What the messages of a conversation need to know of each other.
 
-    def __enter__(self) -> _Unsendable:
-        return self
+    Attributes:
+        answered: the ids of calls that a tool answered.
+        unsendable: kinds of content that have no place on the wire; one warning names them all.
+        unanswered: ids made up for the last turn's calls, whose answers bring no id either, in order.
+    """
 
-    def __exit__(self, *_: object) -> None:
-        if self:
-            kinds = ", ".join(sorted(self))
-            warnings.warn(f"messages: {kinds} cannot be sent to OpenRouter and is left out", UserWarning, stacklevel=3)
+    answered: set[str]
+    unsendable: set[str] = field(default_factory=set)
+    unanswered: list[str] = field(default_factory=list)
 
 
-def _wire_message(message: ChatMessage, answered: set[Any], unsendable: set[str]) -> dict[str, Any]:
-    role = _ROLES.get(message.role, message.role.value)
+def _named_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
+    try:
+        return _wire_message(at, message, turns)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"messages[{at}]: {error}") from error
+
+
+def _wire_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
+    role = _role(message)
     extra = message.additional_kwargs
-    replayed = _replayed(message, answered) if role == "assistant" else {}
-    parts = _parts(message.blocks, role, unsendable)
-    _mark(parts, extra.get("cache_control"), unsendable)
+    replayed = _replayed(at, message, turns) if role == "assistant" else {}
+    parts = _parts(message.blocks, role, turns.unsendable)
+    _mark(parts, extra.get("cache_control"), turns.unsendable)
     wire = {"role": role, "content": _content(parts, bare="tool_calls" in replayed), **replayed}
     if extra.get("name"):
         wire["name"] = extra["name"]
     if role == "tool":
-        wire["tool_call_id"] = _call_id(extra)
+        wire["tool_call_id"] = _answers(message) or _next_unanswered(turns)
     return wire
 
 
-def _call_id(extra: dict[str, Any]) -> str:
-    if not extra.get("tool_call_id"):
+def _role(message: ChatMessage) -> str:
+    return _ROLES.get(message.role, message.role.value)
+
+
+def _answers(message: ChatMessage) -> str:
+    """The id of the call that a tool's message answers; "" where it does not say."""
+    return str(message.additional_kwargs.get("tool_call_id") or "")
+
+
+def _next_unanswered(turns: _Turns) -> str:
+    if not turns.unanswered:
         raise ValueError(
             "a tool message does not say which call it answers: give additional_kwargs={'tool_call_id': ...}"
         )
-    return str(extra["tool_call_id"])
+    return turns.unanswered.pop(0)
 
 
 # ------------------------------------------------------------------------------------------------------- content
@@ -87,14 +111,21 @@ def _parts(blocks: Iterable[ContentBlock], role: str, unsendable: set[str]) -> l
     """The content parts of a message's blocks."""
     parts: list[Part] = []
     for block in blocks:
+        kind = getattr(block, "block_type", None)
         if isinstance(block, CachePoint):
-            _mark(parts, block.cache_control.model_dump(), unsendable)
-        elif role == "assistant" and block.block_type in ("image", "audio"):
+            _mark(parts, block.cache_control, unsendable)
+        elif isinstance(block, CitableBlock):
+            # The wire has no citable sources: a label, then what is in it.
+            label: Part = {"type": "text", "text": f"[{block.title}] ({block.source})"}
+            parts += [label, *_parts(block.content, role, unsendable)]
+        elif role == "assistant" and kind in ("image", "audio"):
             # A picture goes back in a field of its own; sound that was heard cannot be sent back.
-            unsendable.update({"audio of an assistant"} if block.block_type == "audio" else ())
-        elif make := _MAKERS.get(block.block_type):
+            unsendable.update({"audio of an assistant"} if kind == "audio" else ())
+        elif make := _MAKERS.get(str(kind)):
             parts += make(block)
-        elif block.block_type not in _ELSEWHERE:
+            given = (name for name in _NO_WORD_FOR.get(str(kind), ()) if getattr(block, name, None) is not None)
+            unsendable.update(f"{name} of a {kind}" for name in given)
+        elif kind not in (_ELSEWHERE if role == "assistant" else _NOT_SAID):
             unsendable.add(type(block).__name__)
     return parts
 
@@ -103,29 +134,35 @@ def _text_parts(block: TextBlock) -> list[Part]:
     return [{"type": "text", "text": block.text}] if block.text else []
 
 
-def _citable_parts(block: CitableBlock) -> list[Part]:
-    """The wire has no citable sources: a label, then what is in it."""
-    inner = [part for item in block.content for part in _MAKERS[item.block_type](item)]
-    return [{"type": "text", "text": f"[{block.title}] ({block.source})"}, *inner]
-
-
 _MAKERS: dict[str, Callable[[Any], list[Part]]] = {
     "text": _text_parts,
     "image": lambda block: [media.image_part(block)],
     "audio": lambda block: [media.audio_part(block)],
     "video": lambda block: [media.video_part(block)],
     "document": lambda block: [media.document_part(block)],
-    "citable": _citable_parts,
 }
-# Thinking and tool calls go into fields of their own; a citation only told the reader where a text came from.
-_ELSEWHERE = ("thinking", "tool_call", "citation")
+_NO_WORD_FOR = {"video": ("fps", "detail")}
+# A citation only told the reader where a text came from; thoughts are an assistant's.
+_NOT_SAID = ("thinking", "citation")
+# Thinking and tool calls go into fields of their own.
+_ELSEWHERE = (*_NOT_SAID, "tool_call")
 
 
 def _mark(parts: list[Part], cache_control: Any, unsendable: set[str]) -> None:
-    """Put a cache breakpoint on the last part: on the message itself the wire ignores it."""
-    if cache_control and parts:
+    """Put a cache breakpoint on the last part: on the message itself the wire ignores it.
+
+    Raises:
+        TypeError: it is no object.
+    """
+    if not cache_control:
+        return
+    if isinstance(cache_control, CacheControl):
+        cache_control = cache_control.model_dump(exclude_unset=True)
+    if not isinstance(cache_control, Mapping):
+        raise TypeError(f"cache_control={cache_control!r} must be an object, such as {{'type': 'ephemeral'}}")
+    if parts:
         parts[-1]["cache_control"] = dict(cache_control)
-    elif cache_control:
+    else:
         unsendable.add("a cache point with nothing before it in its message")
 
 
@@ -140,10 +177,10 @@ def _content(parts: list[Part], *, bare: bool) -> str | list[Part] | None:
 # ------------------------------------------------------------------------------------------- an assistant's turn
 
 
-def _replayed(message: ChatMessage, answered: set[Any]) -> dict[str, Any]:
+def _replayed(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
     """What an assistant's message has beside its content."""
     fields = {
-        "tool_calls": _tool_calls(message, answered),
+        "tool_calls": _tool_calls(at, message, turns),
         "images": [media.image_part(block) for block in message.blocks if isinstance(block, ImageBlock)],
         "annotations": message.additional_kwargs.get("annotations"),
     }
@@ -164,14 +201,20 @@ def _reasoning(message: ChatMessage) -> dict[str, Any]:
     return known(reasoning=plain or None, reasoning_details=known_details)
 
 
-def _tool_calls(message: ChatMessage, answered: set[Any]) -> list[dict[str, Any]]:
-    """The calls of a turn. A cut-off one that no tool answered is left out, or every later turn would be refused."""
+def _tool_calls(at: int, message: ChatMessage, turns: _Turns) -> list[dict[str, Any]]:
+    """The calls of a turn. A cut-off one that no tool answered is left out, or every later turn would be refused.
+
+    A call without an id, as some other packages leave it, gets one: the wire tells calls apart by nothing else.
+    """
     kept = [ToolCall.from_wire(call) for call in plain_calls(message)]
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
         texts = {call.id: call.arguments for call in kept}
         kept = [_call_of(block, texts.get(block.tool_call_id or "")) for block in blocks]
-    return [call.to_wire() for call in kept if call.args is not None or call.id in answered]
+    kept = [call for call in kept if call.args is not None or call.id in turns.answered]
+    made = [call if call.id else replace(call, id=made_up_id(str(at), place)) for place, call in enumerate(kept)]
+    turns.unanswered = [new.id for call, new in zip(kept, made, strict=True) if not call.id]
+    return [call.to_wire() for call in made]
 
 
 def plain_calls(message: ChatMessage) -> list[dict[str, Any]]:
@@ -182,8 +225,20 @@ def plain_calls(message: ChatMessage) -> list[dict[str, Any]]:
 
 
 def _call_of(block: ToolCallBlock, text: str | None) -> ToolCall:
-    """A block as a call, with the original text of its arguments as long as it still says the same."""
+    """A block as a call, with the original text of its arguments as long as it still says the same.
+
+    Raises:
+        TypeError, ValueError: the arguments have no form in JSON.
+    """
     kwargs = block.tool_kwargs
     if text is None or (kwargs if isinstance(kwargs, dict) else None) != parse_args(text):
-        text = kwargs if isinstance(kwargs, str) else json.dumps(dict_of(kwargs), ensure_ascii=False)
+        text = kwargs if isinstance(kwargs, str) else _json(block.tool_name, kwargs)
     return ToolCall(block.tool_call_id or "", block.tool_name, text, parse_args(text))
+
+
+def _json(name: str, kwargs: Any) -> str:
+    try:
+        return json.dumps(dict_of(kwargs), ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from error

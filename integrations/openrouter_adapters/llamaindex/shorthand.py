@@ -11,6 +11,13 @@ from openrouter_adapters.core.request import merged
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
 """Options that stand for others: two keys of ``provider``, and a dict of anything."""
 
+ALIASES = {"api_base": "base_url", "audio_config": "audio", "async_http_client": "http_async_client"}
+"""Names of options in LlamaIndex's packages for OpenAI, and what they are called here."""
+
+SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "async_http_client")
+"""Options that are nobody's business but OpenRouter's."""
+
+_SOME = ("tools", "stop")  # an empty list, which the API refuses, says the same as none
 _OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
 
 
@@ -21,18 +28,29 @@ def spelled_out(options: Mapping[str, Any], before: Mapping[str, Any] = MappingP
         options: the options of an instance or of a call.
         before: those of the instance, for a call: ``provider=None`` beside ``order`` clears each of its keys.
     """
+    options = in_the_open(options)
     made = {name: value for name, value in options.items() if name not in SHORT}
     routing = {name: options[name] for name in ("order", "allow_fallbacks") if name in options}
     more = dict(options.get("additional_kwargs") or {})
-    if "extra_headers" in more:
-        more["default_headers"] = more.pop("extra_headers")
     if routing and "provider" in made and made["provider"] is None:
         made["provider"] = dict.fromkeys(before.get("provider") or ())
     for name, value in [*more.items(), *([("provider", routing)] if routing else ())]:
         other = made.get(name)
         both = name in _OBJECTS and isinstance(other, Mapping) and isinstance(value, Mapping)
         made[name] = _laid_over(other, value) if both else value
-    return made
+    return {name: None if name in _SOME and value == [] else value for name, value in made.items()}
+
+
+def in_the_open(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without secrets in ``additional_kwargs``, which is shown: they become options of their own."""
+    more = options.get("additional_kwargs")
+    secret = {name: more[name] for name in SECRET if name in more} if isinstance(more, Mapping) else {}
+    if not (secret and isinstance(more, Mapping)):
+        return dict(options)
+    headers = {**(secret.pop("default_headers", None) or {}), **(secret.pop("extra_headers", None) or {})}
+    made = {**options, "additional_kwargs": {name: more[name] for name in more if name not in SECRET}}
+    own = {"default_headers": {**(options.get("default_headers") or {}), **headers}} if headers else {}
+    return made | {ALIASES.get(name, name): value for name, value in secret.items()} | own
 
 
 def _laid_over(before: Any, value: Mapping[str, Any]) -> dict[str, Any]:
