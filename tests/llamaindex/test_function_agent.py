@@ -6,6 +6,7 @@ as the provider said it unstreamed, with every item of ``reasoning_details`` and
 
 import asyncio
 import base64
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Make = Callable[..., OpenRouter]
 both_ways = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 # ------------------------------------------------------------------------------------------------- reasoning loops
@@ -67,7 +70,7 @@ async def test_thoughts_text_and_calls_are_shown_as_they_grow(answer: str, make:
     counts = [len(event.tool_calls) for event in first]
     assert counts == sorted(counts) and counts[-1] == len(wanted)
     grown = [event.tool_calls[0].tool_kwargs.get("city", "") for event in first if event.tool_calls]
-    assert all(later.startswith(earlier) for earlier, later in zip(grown, grown[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(grown))
     assert run.output.raw is not None and second[-1].raw == run.output.raw
 
 
@@ -260,17 +263,10 @@ async def test_a_run_remembers_the_one_before(streaming: bool, make: Make, gatew
     ]
 
 
-@pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key")  # the memory's tokenizer
-async def test_a_context_remembers_and_its_default_memory_has_the_models_window(
-    make: Make, gateway: LocalGateway
-) -> None:
-    name, message = ANSWERS["gemini"]
-    script(gateway, message)
-    agent = FunctionAgent(tools=[weather], llm=make(model=name))
+async def test_the_default_memory_has_the_models_window(make: Make, gateway: LocalGateway) -> None:
+    agent = FunctionAgent(tools=[weather], llm=make(model="google/gemini-2.5-flash"))
     ctx = Context(agent)
-    await ran(agent, QUESTION, ctx=ctx)
-    await ran(agent, "Thanks", ctx=ctx)
-    assert sent(gateway)[1] == replayed(message) and sent(gateway)[-1]["content"] == "Thanks"
+    await ran(agent, "hello", ctx=ctx)
     kept = await ctx.store.get("memory")
     assert kept.token_limit == int(agent.llm.metadata.context_window * 0.75) > 700_000
 
