@@ -35,10 +35,10 @@ STREAMS = [mode for mode, count in REQUESTS.items() if count and "accumulate" no
 @pytest.fixture
 def settings(llm: OpenRouter) -> Iterator[None]:
     """The engines that ask no model want one all the same."""
-    before = Settings._llm
+    before = (Settings._llm, Settings._callback_manager)
     Settings.llm = llm
     yield
-    Settings._llm = before
+    Settings._llm, Settings._callback_manager = before
 
 
 def engine(llm: OpenRouter, texts: list[str] = FACTS, **options: Any) -> Any:
@@ -191,13 +191,13 @@ def test_a_refusal_is_an_empty_response(llm: OpenRouter, gateway: LocalGateway) 
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_tokens_of_a_query_are_those_of_the_wire(streaming: bool, make: Make, gateway: LocalGateway) -> None:
+def test_tokens_of_a_query_are_those_of_the_wire(
+    streaming: bool, llm: OpenRouter, settings: None, gateway: LocalGateway
+) -> None:
     gateway.reply("Red.", usage={"prompt_tokens": 111, "completion_tokens": 22, "total_tokens": 133}, times=3)
     counter = TokenCountingHandler(tokenizer=str.split)
-    manager = CallbackManager([counter])
-    index = SummaryIndex.from_documents([Document(text=fact) for fact in FACTS], callback_manager=manager)
-    made = index.as_query_engine(llm=make(), response_mode=ResponseMode.REFINE, streaming=streaming)
-    assert str(made.query("What colour?")) == "Red."
+    Settings.callback_manager = CallbackManager([counter])
+    assert str(engine(llm, response_mode=ResponseMode.REFINE, streaming=streaming).query("What colour?")) == "Red."
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (333, 66)
 
 
