@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from llama_index.core.agent.workflow import AgentOutput, FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, DocumentBlock, ImageBlock, TextBlock
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.workflow import Context
 from llama_index.core.workflow.errors import WorkflowRuntimeError
 from pydantic import BaseModel
+from workflows.errors import WorkflowCancelledByUser
 
 from openrouter_adapters import IncompleteStreamError, InsufficientCreditsError, OpenRouterError
 from openrouter_adapters.gateway import LocalGateway
@@ -238,7 +240,7 @@ async def test_cancelling_a_run_closes_the_connection(llm: OpenRouter, gateway: 
         if getattr(event, "delta", None):
             await handler.cancel_run()
             break
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(WorkflowCancelledByUser):
         await handler
     assert await asyncio.to_thread(gateway.requests[0].wait)
     assert gateway.requests[0].client_left and gateway.requests[0].chunks_sent < 100
@@ -305,6 +307,17 @@ async def test_what_a_run_cost(streaming: bool, llm: OpenRouter, gateway: LocalG
     assert [answer.raw.usage.cost for answer in answers[:2]] == [0.25, 0.5]
     assert answers[0].raw.usage.prompt_tokens == 7
     assert [event.raw.usage.cost for event in run.streamed if event.raw] == ([0.25, 0.5] if streaming else [])
+
+
+@both_ways
+async def test_tokens_of_a_run_are_those_of_the_wire(streaming: bool, make: Make, gateway: LocalGateway) -> None:
+    usage = {"prompt_tokens": 111, "completion_tokens": 22, "total_tokens": 133}
+    gateway.reply(tool_calls=[("weather", {"city": "Paris"})], usage=usage)
+    gateway.reply("Sunny.", usage=usage)
+    counter = TokenCountingHandler(tokenizer=str.split)
+    llm = make(callback_manager=CallbackManager([counter]))
+    await ran(FunctionAgent(tools=[weather], llm=llm, streaming=streaming), QUESTION)
+    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (222, 44)
 
 
 async def test_long_runs_of_deltas_are_cheap(llm: OpenRouter, gateway: LocalGateway) -> None:

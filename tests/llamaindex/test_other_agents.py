@@ -1,5 +1,6 @@
 """ReActAgent, CodeActAgent, AgentWorkflow and tools that are agents, over the adapter."""
 
+import asyncio
 import contextlib
 import io
 from collections.abc import Callable
@@ -189,18 +190,7 @@ async def test_a_tool_can_use_the_context_and_the_model(llm: OpenRouter, gateway
 TOOLS = [FunctionTool.from_defaults(weather), FunctionTool.from_defaults(add)]
 
 
-@pytest.mark.parametrize("tools_known", [True, False], ids=["with tools", "without"])
-async def test_predict_and_call(tools_known: bool, make: Make, gateway: LocalGateway) -> None:
-    llm = make(is_function_calling_model=tools_known)
-    for _ in range(2):
-        gateway.reply(*([] if tools_known else [ACTION]), tool_calls=[("weather", {"city": "Paris"})][:tools_known])
-    assert str(await llm.apredict_and_call(TOOLS, QUESTION)) == "sunny in Paris"
-    await llm.aclose()
-    assert ("tools" in gateway.requests[0].body) == tools_known
-
-
-@pytest.mark.parametrize("tools_known", [True, False], ids=["with tools", "without"])
-def test_predict_and_call_at_once(tools_known: bool, make: Make, gateway: LocalGateway) -> None:
-    llm = make(is_function_calling_model=tools_known)
-    gateway.reply(*([] if tools_known else [ACTION]), tool_calls=[("weather", {"city": "Paris"})][:tools_known])
-    assert str(llm.predict_and_call(TOOLS, QUESTION)) == "sunny in Paris"
+def test_predict_and_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("weather", {"city": "Paris"})], times=2)
+    for answer in (llm.predict_and_call(TOOLS, QUESTION), asyncio.run(llm.apredict_and_call(TOOLS, QUESTION))):
+        assert str(answer) == "sunny in Paris" and answer.sources[0].tool_name == "weather"

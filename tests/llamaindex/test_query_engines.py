@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from llama_index.core import Document, MockEmbedding, Settings, SummaryIndex, VectorStoreIndex
+from llama_index.core import Document, MockEmbedding, PromptTemplate, Settings, SummaryIndex, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.query_engine import CitationQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
@@ -141,6 +141,16 @@ def test_answers_with_sources(llm: OpenRouter, gateway: LocalGateway) -> None:
     index = SummaryIndex.from_documents([Document(text=fact) for fact in FACTS])
     response = CitationQueryEngine.from_args(index, llm=llm).query("What colour?")
     assert str(response) == "Red [1]." and "Source 1:" in asked(gateway)
+
+
+def test_the_models_own_prompt_of_the_system_goes_before_every_prompt(llm: OpenRouter, gateway: LocalGateway) -> None:
+    llm.system_prompt = "Be kind."
+    gateway.reply("Yes.", times=3)
+    assert llm.predict(PromptTemplate("Is {x}?"), x="it") == "Yes."
+    assert "".join(llm.stream(PromptTemplate("Is {x}?"), x="it")) == "Yes."
+    assert engine(llm).query("Is it?").response == "Yes."
+    for request in gateway.requests:
+        assert request.body["messages"][0] == {"role": "system", "content": "Be kind."}
 
 
 # --------------------------------------------------------------------------------------------------------- trouble

@@ -39,7 +39,6 @@ from openrouter_adapters.llamaindex.callbacks import (
 )
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
-from openrouter_adapters.llamaindex.reacting import Reacting
 from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
 
@@ -57,7 +56,7 @@ _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "tempe
 
 
 @keeps_secrets
-class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM, Reacting):
+class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
