@@ -77,11 +77,11 @@ async def test_trouble_on_the_wire_is_the_evaluators(name: str, llm: OpenRouter,
     await llm.aclose()
 
 
-@pytest.mark.filterwarnings("ignore:Call to deprecated class:DeprecationWarning")
 async def test_questions_are_made_of_documents(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply("1. What colour is Ayr?\n2. Who lights it?")
-    generator = DatasetGenerator([TextNode(text="Ayr is red.")], llm=llm)
-    assert await generator.agenerate_questions_from_nodes(2) == ["What colour is Ayr?", "Who lights it?"]
+    with pytest.warns(DeprecationWarning, match="RagDatasetGenerator|LabelledRagDataset"):
+        generator = DatasetGenerator([TextNode(text="Ayr is red.")], llm=llm)
+        assert await generator.agenerate_questions_from_nodes(2) == ["What colour is Ayr?", "Who lights it?"]
     await llm.aclose()
 
 
