@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from llama_index.core import SummaryIndex
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent, ToolCallResult
+from llama_index.core.objects import ObjectIndex
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 
@@ -185,6 +187,14 @@ async def test_a_tool_can_use_the_context_and_the_model(llm: OpenRouter, gateway
     assert sent(gateway)[-1]["content"] == "Fine."
     parameters = gateway.requests[0].body["tools"][0]["function"]["parameters"]
     assert list(parameters["properties"]) == ["word"]
+
+
+async def test_tools_can_be_retrieved(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("weather", {"city": "Paris"})])
+    found = ObjectIndex.from_objects(TOOLS, index_cls=SummaryIndex).as_retriever()
+    await ran(FunctionAgent(tool_retriever=found, llm=llm), QUESTION)
+    assert [tool["function"]["name"] for tool in gateway.requests[0].body["tools"]] == ["weather", "add"]
+    assert sent(gateway)[-1]["content"] == "sunny in Paris"
 
 
 TOOLS = [FunctionTool.from_defaults(weather), FunctionTool.from_defaults(add)]
