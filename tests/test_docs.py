@@ -81,6 +81,7 @@ def newcomer(
 
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:inspect")  # workflows look at pydantic's old attributes
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page: Path, newcomer: LocalGateway, monkeypatch: pytest.MonkeyPatch

@@ -27,7 +27,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
 
-from .vendors import ANSWERS, Message, events, replayed, whole
+from ..vendors import ANSWERS, Message, events, replayed, whole
 
 Make = Callable[..., ChatOpenRouter]
 QUESTION = HumanMessage("What is the weather in Paris and Köln?")

@@ -102,7 +102,7 @@ def test_everything_at_once(llm: OpenRouter, gateway: LocalGateway) -> None:
     thought, _, picture, citation, call = response.message.blocks
     assert isinstance(thought, ThinkingBlock) and isinstance(picture, ImageBlock)
     assert (thought.content, thought.num_tokens) == ("hm", 7)
-    assert thought.additional_information == {"reasoning_details": details}
+    assert thought.additional_information == {"reasoning_details": details, "annotations": [PARSED]}
     assert str(picture.url) == PIXEL
     assert isinstance(citation, CitationBlock) and isinstance(call, ToolCallBlock)
     assert (citation.source, citation.title, citation.additional_location_info) == (
@@ -113,7 +113,7 @@ def test_everything_at_once(llm: OpenRouter, gateway: LocalGateway) -> None:
     assert call.tool_kwargs == {"a": 1}
     [wire] = response.message.additional_kwargs["tool_calls"]
     assert wire == {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":  1}'}}
-    assert response.message.additional_kwargs["annotations"] == [PARSED]
+    assert list(response.message.additional_kwargs) == ["tool_calls"]
     assert response.additional_kwargs["annotations"] == [CITED, PARSED]
     assert (response.additional_kwargs["reasoning_tokens"], response.additional_kwargs["cached_tokens"]) == (7, 3)
     json.dumps(response.message.model_dump(mode="json"))

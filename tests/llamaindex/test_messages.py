@@ -232,6 +232,12 @@ def test_pictures_and_files_of_an_answer_go_back() -> None:
         "images": [{"type": "image_url", "image_url": {"url": PNG_URL}}],
         "annotations": notes,
     }
+    unthought = ThinkingBlock(content="", additional_information={"annotations": notes})
+    assert wire(unthought, TextBlock(text="see"), role="assistant") == {
+        "role": "assistant",
+        "content": "see",
+        "annotations": notes,
+    }
     with pytest.warns(UserWarning, match="audio of an assistant"):
         assert wire(TextBlock(text="la"), AudioBlock(audio=WAV), role="assistant")["content"] == "la"
 

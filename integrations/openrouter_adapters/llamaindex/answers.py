@@ -63,10 +63,7 @@ def chat_response(reply: Reply, asked: Asked, delta: str | None = None) -> ChatR
     message = ChatMessage(
         role=MessageRole.ASSISTANT,
         blocks=_blocks(reply, calls, asked.audio_format),
-        additional_kwargs=known(
-            tool_calls=[call.to_wire() for call in calls] or None,
-            annotations=[note for note in reply.annotations if note.get("type") == "file"] or None,
-        ),
+        additional_kwargs=known(tool_calls=[call.to_wire() for call in calls] or None),
     )
     return ChatResponse(
         message=message,
@@ -104,15 +101,17 @@ def _blocks(reply: Reply, calls: Iterable[ToolCall], audio_format: str | None) -
 
 
 def _thinking(reply: Reply) -> list[ThinkingBlock]:
-    """The reasoning, with its details whole, since they must go back unchanged.
+    """The reasoning, with its details whole, since they must go back unchanged; beside them, files that were parsed.
 
     An empty list of details is kept where it matters: beside thoughts, and on a turn that calls tools, whose replay
-    some models refuse without it.
+    some models refuse without it. A parsed file can be of any size, and this is the one place in a message that
+    LlamaIndex's memories do not count and its prompts do not show.
     """
-    details = reply.reasoning_details
-    if not (reply.reasoning or details or (details is not None and reply.tool_calls)):
+    details, files = reply.reasoning_details, [note for note in reply.annotations if note.get("type") == "file"]
+    thought = bool(reply.reasoning or details or (details is not None and reply.tool_calls))
+    if not thought and not files:
         return []
-    information = {} if details is None else {"reasoning_details": details}
+    information = known(reasoning_details=details if thought else None, annotations=files or None)
     tokens = (reply.usage.reasoning_tokens if reply.usage else None) or None
     return [ThinkingBlock(content=reply.reasoning, num_tokens=tokens, additional_information=information)]
 

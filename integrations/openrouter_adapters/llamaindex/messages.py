@@ -176,13 +176,16 @@ def _content(parts: list[Part], *, bare: bool) -> str | list[Part] | None:
 
 # ------------------------------------------------------------------------------------------- an assistant's turn
 
+# What our answers put beside a thought.
+_OURS = {"reasoning_details", "annotations"}
+
 
 def _replayed(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
     """What an assistant's message has beside its content."""
     fields = {
         "tool_calls": _tool_calls(at, message, turns),
         "images": [media.image_part(block) for block in message.blocks if isinstance(block, ImageBlock)],
-        "annotations": message.additional_kwargs.get("annotations"),
+        "annotations": _parsed_files(message),
     }
     return {**_reasoning(message), **{key: value for key, value in fields.items() if value}}
 
@@ -193,12 +196,19 @@ def _reasoning(message: ChatMessage) -> dict[str, Any]:
     Thoughts with other additional information are another provider's: what signs them is not for OpenRouter.
     """
     blocks = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
-    ours = [block for block in blocks if block.additional_information.keys() <= {"reasoning_details"}]
+    ours = [block for block in blocks if block.additional_information.keys() <= _OURS]
     lists = [block.additional_information.get("reasoning_details") for block in blocks]
     details = [item for items in lists if isinstance(items, list) for item in items]
     plain = "" if details else "".join(block.content or "" for block in ours)
     known_details = details if any(isinstance(items, list) for items in lists) else None
     return known(reasoning=plain or None, reasoning_details=known_details)
+
+
+def _parsed_files(message: ChatMessage) -> Any:
+    """What was read in a file goes back, so that nobody pays twice for parsing it; given by hand, as it was given."""
+    blocks = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
+    lists = [dicts_of(block.additional_information.get("annotations")) for block in blocks]
+    return message.additional_kwargs.get("annotations") or [note for notes in lists for note in notes]
 
 
 def _tool_calls(at: int, message: ChatMessage, turns: _Turns) -> list[dict[str, Any]]:
