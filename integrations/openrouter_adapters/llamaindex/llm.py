@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -16,14 +16,12 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
-from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request, checked_call
 from openrouter_adapters.core.wire import known
@@ -38,6 +36,7 @@ from openrouter_adapters.llamaindex.callbacks import (
     told_completion,
 )
 from openrouter_adapters.llamaindex.messages import wire_messages
+from openrouter_adapters.llamaindex.model import LlamaIndexModel
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import SHORT, spelled_out
 from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
@@ -56,7 +55,7 @@ _TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "tempe
 
 
 @keeps_secrets
-class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
+class OpenRouter(LlamaIndexModel, OpenRouterOptions, FunctionCallingLLM):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -78,9 +77,6 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
         TypeError: an argument that nobody knows; the nearest known one is named.
         ValueError: no API key, or a value that cannot be right.
     """
-
-    option_aliases: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
-    of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
         default=None,
@@ -298,13 +294,6 @@ class OpenRouter(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
             reason = f": the arguments of {', '.join(broken)} are cut off or no JSON object" if broken else ""
             raise ValueError(f"the answer has no tool call{reason}")
         return calls
-
-    # ---- life
-
-    @override
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        self.callback_manager = CallbackManager([])
 
 
 def _window(listed: Model | None) -> int:
