@@ -1,7 +1,8 @@
 """LlamaIndex embeds many texts batch by batch; when one batch fails, what the others brought is not lost.
 
 LlamaIndex throws the other batches away, and, async, goes on to send and pay those that nobody waits for any more. So
-the methods that go through the batches get a shell, which knows what each batch brought and took.
+the methods that go through the batches get a shell, which knows what each batch brought and took. The shell also holds
+the async batches to ``num_workers`` at once; for LlamaIndex, 1 means all.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ E = TypeVar("E", bound=BaseEmbedding)
 
 
 class Batches:
-    """The batches of one call."""
+    """The batches of one call, so many at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
+        self.free = asyncio.Semaphore(at_once)
         self.vectors: dict[str, Vector] = {}
         self.answers: list[Embedded] = []
         self.failures: list[Exception] = []
@@ -62,15 +64,16 @@ def batch(texts: Sequence[str], embed: Callable[[], Embedded]) -> list[Vector]:
 async def abatch(texts: Sequence[str], embed: Callable[[], Awaitable[Embedded]]) -> list[Vector]:
     """As `batch`; once a batch has failed, no more are sent."""
     batches = _batches.get() or Batches()
-    if batches.failures:
-        raise batches.failures[0]
-    if task := asyncio.current_task():
-        batches.begun.add(task)
-    try:
-        answer = await embed()
-    except Exception as error:
-        batches.failures.append(error)
-        raise
+    async with batches.free:
+        if batches.failures:
+            raise batches.failures[0]
+        if task := asyncio.current_task():
+            batches.begun.add(task)
+        try:
+            answer = await embed()
+        except Exception as error:
+            batches.failures.append(error)
+            raise
     batches.add(texts, answer)
     return answer.vectors
 
@@ -96,7 +99,7 @@ def keeps_batches(cls: type[E]) -> type[E]:
 
     @wraps(aembed)
     async def ashell(self: E, texts: list[str], *args: Any, **kwargs: Any) -> list[Vector]:
-        batches = Batches()
+        batches = Batches(self.num_workers or 1)
         token = _batches.set(batches)
         try:
             return await aembed(self, texts, *args, **kwargs)

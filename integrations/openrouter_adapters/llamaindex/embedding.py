@@ -69,11 +69,7 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     embed_batch_size: StrictInt = Field(
         default=96, gt=0, le=2048, description="Inputs per request; some providers take no more than about a hundred."
     )
-    num_workers: StrictInt = Field(
-        default=4,
-        gt=0,
-        description="Requests at once, in the async methods; with 1, LlamaIndex's own batches all go out at once.",
-    )
+    num_workers: StrictInt = Field(default=4, gt=0, description="Requests at once, in the async methods.")
     embeddings_cache: Any = Field(
         default=None,
         exclude=True,
