@@ -38,6 +38,7 @@ MODEL = "openai/text-embedding-3-small"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt "
 DATA_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 Make = Callable[..., OpenRouterEmbedding]
@@ -90,7 +91,7 @@ def test_what_is_sent(embedding: OpenRouterEmbedding, gateway: LocalGateway, way
     assert [exchange.body for exchange in gateway.requests] == [
         {**common, "input": given} for given in (["a\nb"], [""], ["a", "b"])
     ]
-    assert {exchange.path for exchange in gateway.requests} == {"/embeddings"}
+    assert {exchange.path for exchange in gateway.requests} == {"/api/v1/embeddings"}
 
 
 @pytest.mark.parametrize("way", ["", "a"])
@@ -183,8 +184,9 @@ def test_no_more_requests_at_once_than_workers(
     gateway.reply(path="/embeddings", delay=0.05, times=None)
     run(make_embedding(embed_batch_size=1, num_workers=workers), method, list("abcde"))
     assert len(gateway.requests) == 5
-    ports = {exchange.port for exchange in gateway.requests}  # a connection for each request under way
-    assert len(ports) == workers
+    connections = {exchange.port for exchange in gateway.requests}
+    assert len(connections) <= workers
+    assert (len(connections) > 1) == (workers > 1)
 
 
 @pytest.mark.parametrize("way", ["", "a"])
@@ -288,11 +290,11 @@ TEXT_PART = {"type": "text", "text": "a cat"}
         (ImageNode(text="a cat", image_url="https://x/y.png"), [TEXT_PART, *image_input("https://x/y.png")["content"]]),
         ({"content": [TEXT_PART]}, [TEXT_PART]),
         (
-            [AudioBlock(audio=b"RIFFxxxxWAVE", format="wav")],
+            [AudioBlock(audio=SOUND, format="wav")],
             [
                 {
                     "type": "input_audio",
-                    "input_audio": {"data": base64.b64encode(b"RIFFxxxxWAVE").decode(), "format": "wav"},
+                    "input_audio": {"data": base64.b64encode(SOUND).decode(), "format": "wav"},
                 }
             ],
         ),
@@ -310,7 +312,7 @@ def test_blocks_and_nodes(
     embedding: OpenRouterEmbedding, gateway: LocalGateway, item: Any, wire: list[dict[str, Any]]
 ) -> None:
     before = copy.deepcopy(item)
-    assert len(embedding.embed([item, IMAGES["data"](Path()) and ImageBlock(url="https://x/y.png")]).vectors) == 2
+    assert len(embedding.embed([item, ImageBlock(url="https://x/y.png")]).vectors) == 2
     assert inputs(gateway)[0][0] == {"content": wire}
     assert item == before
 
@@ -396,7 +398,7 @@ def test_a_failed_batch_tells_what_the_others_brought_and_took(
     made = make_embedding(embed_batch_size=2, num_workers=1, embeddings_cache=cache)
     expected = made.embed(["a", "b"]).vectors
     gateway.reset()
-    gateway.fault("bad_request", match=lambda body: body["input"] == ["c", "d"], path="/embeddings")
+    gateway.fault("invalid_request", match=lambda body: body["input"] == ["c", "d"], path="/embeddings")
     gateway.reply(path="/embeddings", cost=0.25, times=None)
     with pytest.raises(OpenRouterError) as caught:
         run(made, method, list("abcdefgh"))
@@ -408,8 +410,8 @@ def test_a_failed_batch_tells_what_the_others_brought_and_took(
 
 def test_batches_under_way_when_one_fails_are_waited_for(make_embedding: Make, gateway: LocalGateway) -> None:
     made = make_embedding(embed_batch_size=1, num_workers=3)
-    gateway.fault("bad_request", match=lambda body: body["input"] == ["b"], path="/embeddings")
-    gateway.fault("bad_request", match=lambda body: body["input"] == ["c"], path="/embeddings")
+    gateway.fault("invalid_request", match=lambda body: body["input"] == ["b"], path="/embeddings")
+    gateway.fault("invalid_request", match=lambda body: body["input"] == ["c"], path="/embeddings")
     gateway.reply(path="/embeddings", match=lambda body: body["input"] == ["a"], cost=0.25, delay=0.1)
 
     async def ask() -> OpenRouterError:
