@@ -150,6 +150,17 @@ def test_model_name_is_always_the_model(make_embedding: Make, gateway: LocalGate
     other.get_text_embedding("a")
     assert gateway.requests[-1].body["model"] == other.model == "openai/text-embedding-3-large"
     assert made.model == MODEL
+    assert made.model_copy(update={"model_name": "a/b"}).model == "a/b"
+
+
+def test_a_class_made_of_it_works_alike(gateway: LocalGateway) -> None:
+    class Own(OpenRouterEmbedding):
+        team: str = "a"
+
+    with Own(model=MODEL, api_key=KEY, base_url=gateway.base_url) as made:
+        assert made.to_payload()["model_name"] == MODEL
+        assert Own.from_dict(made.to_dict(), api_key=KEY).to_dict() == made.to_dict()
+        assert len(made.get_text_embedding_batch(["a", "b"])) == 2
 
 
 # ------------------------------------------------------------------------------------------------------------ batches
@@ -177,12 +188,16 @@ def test_a_batch_is_as_large_as_providers_take(embedding: OpenRouterEmbedding, g
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("method", ["aget_text_embedding_batch", "aembed"])
+@pytest.mark.parametrize("method", ["aget_text_embedding_batch", "aget_image_embedding_batch", "aembed"])
 def test_no_more_requests_at_once_than_workers(
     make_embedding: Make, gateway: LocalGateway, method: str, workers: int
 ) -> None:
     gateway.reply(path="/embeddings", delay=0.05, times=None)
-    run(make_embedding(embed_batch_size=1, num_workers=workers), method, list("abcde"))
+    run(
+        make_embedding(embed_batch_size=1, num_workers=workers),
+        method,
+        [f"https://x/{number}.png" for number in range(5)],
+    )
     assert len(gateway.requests) == 5
     connections = {exchange.port for exchange in gateway.requests}
     assert len(connections) <= workers
@@ -426,6 +441,20 @@ def test_batches_under_way_when_one_fails_are_waited_for(make_embedding: Make, g
     assert error.partial.usage.cost.charged == Decimal("0.25")
     assert sorted(inputs(gateway)) == [["a"], ["b"], ["c"]]
     assert any("failed too" in note for note in error.__notes__)
+
+
+@pytest.mark.parametrize("way", ["", "a"])
+def test_a_failed_batch_of_images_tells_too(make_embedding: Make, gateway: LocalGateway, way: str) -> None:
+    made = make_embedding(embed_batch_size=1, num_workers=1)
+    images = [io.BytesIO(PNG), "https://x/2.png", "https://x/3.png"]
+    gateway.reply(path="/embeddings", cost=0.25)
+    gateway.fault("invalid_request", match=lambda body: "2.png" in str(body), path="/embeddings")
+    with pytest.raises(OpenRouterError) as caught:
+        run(made, f"{way}get_image_embedding_batch", images)
+    assert caught.value.vectors is not None and caught.value.vectors[0] and caught.value.vectors[1:] == [None] * 2
+    assert caught.value.partial is not None and caught.value.partial.usage is not None
+    assert caught.value.partial.usage.cost.charged == Decimal("0.25")
+    assert len(gateway.requests) == 2
 
 
 @pytest.mark.parametrize("way", ["", "a"])

@@ -1,4 +1,4 @@
-"""LlamaIndex embeds many texts batch by batch; when one batch fails, what the others brought is not lost.
+"""LlamaIndex embeds many texts or pictures batch by batch; when one batch fails, what the others brought is not lost.
 
 LlamaIndex throws the other batches away, and, async, goes on to send and pay those that nobody waits for any more. So
 the methods that go through the batches get a shell, which knows what each batch brought and took. The shell also holds
@@ -17,7 +17,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from openrouter_adapters.core.embeddings import Embedded, Vector, tell_rest
 
-E = TypeVar("E", bound=BaseEmbedding)
+M = TypeVar("M", bound=BaseEmbedding)
 
 
 class Batches:
@@ -25,20 +25,20 @@ class Batches:
 
     def __init__(self, at_once: int = 1) -> None:
         self.free = asyncio.Semaphore(at_once)
-        self.vectors: dict[str, Vector] = {}
+        self.vectors: dict[int, Vector] = {}  # by the identity of what was embedded, which may be a picture
         self.answers: list[Embedded] = []
         self.failures: list[Exception] = []
         self.begun: set[asyncio.Task[Any]] = set()
 
-    def add(self, texts: Sequence[str], answer: Embedded) -> None:
+    def add(self, inputs: Sequence[Any], answer: Embedded) -> None:
         """A batch succeeded."""
-        self.vectors.update(zip(texts, answer.vectors, strict=True))
+        self.vectors.update(zip(map(id, inputs), answer.vectors, strict=True))
         self.answers.append(answer)
 
-    def tell(self, error: Exception, texts: Sequence[str]) -> None:
+    def tell(self, error: Exception, inputs: Sequence[Any]) -> None:
         """Put into the error what the other batches brought and took."""
         if self.failures:
-            tell_rest(error, self.answers, self.failures, [self.vectors.get(text) for text in texts])
+            tell_rest(error, self.answers, self.failures, [self.vectors.get(id(item)) for item in inputs])
 
     async def finish(self) -> None:
         """Wait for the batches under way: they are paid."""
@@ -49,7 +49,7 @@ class Batches:
 _batches: ContextVar[Batches | None] = ContextVar("_batches", default=None)
 
 
-def batch(texts: Sequence[str], embed: Callable[[], Embedded]) -> list[Vector]:
+def batch(inputs: Sequence[Any], embed: Callable[[], Embedded]) -> list[Vector]:
     """Embed one batch; the call that it belongs to, if any, takes note."""
     batches = _batches.get() or Batches()
     try:
@@ -57,11 +57,11 @@ def batch(texts: Sequence[str], embed: Callable[[], Embedded]) -> list[Vector]:
     except Exception as error:
         batches.failures.append(error)
         raise
-    batches.add(texts, answer)
+    batches.add(inputs, answer)
     return answer.vectors
 
 
-async def abatch(texts: Sequence[str], embed: Callable[[], Awaitable[Embedded]]) -> list[Vector]:
+async def abatch(inputs: Sequence[Any], embed: Callable[[], Awaitable[Embedded]]) -> list[Vector]:
     """As `batch`; once a batch has failed, no more are sent."""
     batches = _batches.get() or Batches()
     async with batches.free:
@@ -74,42 +74,49 @@ async def abatch(texts: Sequence[str], embed: Callable[[], Awaitable[Embedded]])
         except Exception as error:
             batches.failures.append(error)
             raise
-    batches.add(texts, answer)
+    batches.add(inputs, answer)
     return answer.vectors
 
 
-def keeps_batches(cls: type[E]) -> type[E]:
+def keeps_batches(cls: type[M]) -> type[M]:
     """A class decorator for an embedding model: an error tells what the other batches brought and took.
 
     It is put around what LlamaIndex itself puts around the methods when the class is made.
     """
-    embed, aembed = cls.get_text_embedding_batch, cls.aget_text_embedding_batch
+    for name in ("get_text_embedding_batch", "get_image_embedding_batch"):
+        setattr(cls, name, _shell(getattr(cls, name)))
+        setattr(cls, f"a{name}", _ashell(getattr(cls, f"a{name}")))
+    return cls
 
-    @wraps(embed)
-    def shell(self: E, texts: list[str], *args: Any, **kwargs: Any) -> list[Vector]:
+
+def _shell(method: Callable[..., list[Vector]]) -> Callable[..., list[Vector]]:
+    @wraps(method)
+    def shell(self: BaseEmbedding, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> list[Vector]:
         batches = Batches()
         token = _batches.set(batches)
         try:
-            return embed(self, texts, *args, **kwargs)
+            return method(self, inputs, *args, **kwargs)
         except Exception as error:
-            batches.tell(error, texts)
+            batches.tell(error, inputs)
             raise
         finally:
             _batches.reset(token)
 
-    @wraps(aembed)
-    async def ashell(self: E, texts: list[str], *args: Any, **kwargs: Any) -> list[Vector]:
+    return shell
+
+
+def _ashell(method: Callable[..., Awaitable[list[Vector]]]) -> Callable[..., Awaitable[list[Vector]]]:
+    @wraps(method)
+    async def shell(self: BaseEmbedding, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> list[Vector]:
         batches = Batches(self.num_workers or 1)
         token = _batches.set(batches)
         try:
-            return await aembed(self, texts, *args, **kwargs)
+            return await method(self, inputs, *args, **kwargs)
         except Exception as error:
             await batches.finish()
-            batches.tell(error, texts)
+            batches.tell(error, inputs)
             raise
         finally:
             _batches.reset(token)
 
-    for name, around in (("get_text_embedding_batch", shell), ("aget_text_embedding_batch", ashell)):
-        setattr(cls, name, around)
-    return cls
+    return shell

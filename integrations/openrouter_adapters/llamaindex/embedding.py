@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core import embeddings as core
@@ -22,6 +22,7 @@ from openrouter_adapters.llamaindex.model import LlamaIndexModel
 _OURS = ("embed_batch_size", "num_workers")
 """Options that are not the wire's."""
 
+_MODEL = ("model", "model_name")
 _TOLD = ("dimensions", "input_type", "query_input_type", "document_input_type", "provider", "base_url")
 
 
@@ -65,7 +66,8 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     of_this_process: ClassVar[tuple[str, ...]] = (*LlamaIndexModel.of_this_process, "embeddings_cache")
 
     model: StrictStr = Field(description="Slug `author/name[:variant]`; embeddings have no default model.")
-    model_name: str = Field(default="unknown", exclude=True, repr=False, description="The same as `model`.")
+    # What LlamaIndex and its tracers read. A field of theirs, so no property can take its place.
+    model_name: str = Field(default="", exclude=True, repr=False, description="The same as `model`.")
     embed_batch_size: StrictInt = Field(
         default=96, gt=0, le=2048, description="Inputs per request; some providers take no more than about a hundred."
     )
@@ -76,6 +78,26 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
         repr=False,
         description="A key-value store of LlamaIndex's; its key is the text alone, so give each model one of its own.",
     )
+
+    @model_validator(mode="after")
+    def _name_model(self) -> Self:
+        self.model_name = self.model
+        return self
+
+    if not TYPE_CHECKING:  # type checkers would take any name for an attribute
+
+        @override
+        def __setattr__(self, name: str, value: Any) -> None:
+            """``model`` and ``model_name`` are always the same."""
+            for one in _MODEL if name in _MODEL else (name,):
+                super().__setattr__(one, value)
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other options, by any of their names."""
+        named = self.own_names(update or {})
+        both = dict.fromkeys(_MODEL, named["model"]) if "model" in named else {}
+        return super().model_copy(update={**named, **both}, deep=deep)
 
     @classmethod
     @override
@@ -174,20 +196,15 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
 
     @override
     def _get_image_embeddings(self, img_file_paths: Sequence[Image]) -> list[Vector]:
-        return self.embed([image_input(image_address(image)) for image in img_file_paths]).vectors
+        return batch(img_file_paths, lambda: self.embed(map(_image, img_file_paths)))
 
     @override
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Image]) -> list[Vector]:
-        return (await self.aembed([image_input(image_address(image)) for image in img_file_paths])).vectors
+        return await abatch(img_file_paths, lambda: self.aembed(map(_image, img_file_paths)))
 
 
-def _alias(cls: type[OpenRouterEmbedding], name: str, field: str) -> None:
-    setattr(cls, name, property(lambda self: getattr(self, field), lambda self, value: setattr(self, field, value)))
-
-
-# LlamaIndex and its tracers read `model_name`. It is a field of theirs, which a class body cannot make a property; as
-# one it says what `model` says, also in copies with another.
-_alias(OpenRouterEmbedding, "model_name", "model")
+def _image(image: Image) -> dict[str, Any]:
+    return image_input(image_address(image))
 
 
 def _checked(texts: Sequence[str]) -> Sequence[str]:
