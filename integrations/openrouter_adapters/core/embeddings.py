@@ -14,7 +14,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.arguments import check_positive, check_text
@@ -70,10 +70,12 @@ def embedding_requests(
 
     Raises:
         TypeError: the inputs are no list, or one of them is nothing that can be embedded.
-        ValueError: no model, a chunk_size below 1, half a character, or a known option of a wrong type.
+        ValueError: no model, no such kind, a chunk_size below 1, half a character, or a known option of a wrong type.
     """
     given = wire_inputs(inputs)
     check_positive("chunk_size", chunk_size)
+    if kind not in get_args(Kind):
+        raise ValueError(f'kind={kind!r} must be "query" or "document"')
     instance = _of_kind(options.set_options(), kind)
     common = layered(instance, _of_kind(checked_call(call, EmbeddingOptions), kind), {}, EMBEDDINGS)
     if not common.body.get("model"):

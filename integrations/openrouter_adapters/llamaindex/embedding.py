@@ -43,7 +43,8 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     ``provider`` allows. Texts are sent as they are. Images are sent inline, addresses as addresses.
 
     Callback manager, rate limiter, embeddings cache and http clients belong to a process: copies share them, pickles
-    and serialized settings leave them behind, as they do the key from the environment, and headers.
+    and serialized settings leave them behind. Serialized settings have no key and no headers either; a pickle takes its
+    key along only if it was given as an argument.
 
     Args:
         model: ``author/name``; ``model_name`` is another name for it.
