@@ -151,6 +151,11 @@ SAYS = {
         "It was cut off at the output limit: raise max_tokens.",
         """and said '{"name": "Eddy'""",
     ],
+    "rag_with_citations.py": [
+        "Her brother Ivo does [1]; otherwise Marta lights it herself, at dusk [2].",
+        "[1] log, page 8, relevance 0.65\n  [2] log, page 3, relevance 0.44",
+        "embedding  $0.0000022\n  reranking  $0.0010000\n  answering  $0.0000471\n  together   $0.0010493",
+    ],
     "multimodal.py": ["red and white", "South-west, force 6.", "[image/png, 269 bytes]", "Now it is day."],
 }
 

@@ -32,7 +32,8 @@ from openrouter_adapters.core.options import (
 )
 from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS
 from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
-from openrouter_adapters.llamaindex import OpenRouter
+from openrouter_adapters.llamaindex import OpenRouter, OpenRouterEmbedding
+from openrouter_adapters.llamaindex import OpenRouterRerank as LlamaIndexRerank
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -110,7 +111,8 @@ def own(model: type[EndpointOptions]) -> str:
     fields = {name: field for name, field in model.model_fields.items() if name not in {*inherited, *OPTION_NAMES}}
     annotated = [name for cls in ours for name in cls.__annotations__]
     overridden = {name: model.model_fields[name] for name in annotated if name in model.model_fields}
-    rows = ([f"`{name}`", kind(field), default(field), said(field)] for name, field in {**fields, **overridden}.items())
+    shown = {name: field for name, field in {**fields, **overridden}.items() if name not in model.option_aliases}
+    rows = ([f"`{name}`", kind(field), default(field), said(field)] for name, field in shown.items())
     return table(["argument", "type", "default", "meaning, unit"], rows)
 
 
@@ -160,8 +162,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "langchain embeddings arguments": lambda: own(OpenRouterEmbeddings),
     "langchain rerank arguments": lambda: own(OpenRouterRerank),
     "llamaindex arguments": lambda: own(OpenRouter),
+    "llamaindex embedding arguments": lambda: own(OpenRouterEmbedding),
+    "llamaindex rerank arguments": lambda: own(LlamaIndexRerank),
     "langchain aliases": lambda: aliases(ChatOpenRouter),
     "llamaindex aliases": lambda: aliases(OpenRouter),
+    "llamaindex embedding aliases": lambda: aliases(OpenRouterEmbedding),
     "faults": faults,
     "market": market,
     "errors": tree,
@@ -180,8 +185,9 @@ def code(text: str) -> str:
 
 
 def default(field: FieldInfo) -> str:
-    """A field's default; nothing where it is None, that is: not set."""
-    return "" if field.default is None else f"`{field.default!r}`"
+    """A field's default; nothing where there is none, or where it is None, that is: not set."""
+    plain = getattr(field.default, "value", field.default)
+    return "" if field.is_required() or plain is None else f"`{plain!r}`"
 
 
 def kind(field: FieldInfo) -> str:

@@ -230,6 +230,7 @@ def test_tokens_are_sent_as_they_are(embeddings: OpenRouterEmbeddings, sent: Cal
         (lambda made: made.embed_query({"type": "image"}), ValueError, "image block without data"),
         (lambda made: made.embed_documents(["a"], chunk_size=0), ValueError, "chunk_size=0 must be"),
         (lambda made: made.embed_documents(["a"], dimensions="x"), ValueError, "dimensions='x' must be"),
+        (lambda made: made.embed(["a"], kind="text"), ValueError, "kind='text' must be"),
         (lambda made: made.embed_documents(["a"], model=None), ValueError, "model is missing"),
     ],
 )

@@ -50,6 +50,7 @@ _MUST = {
     "bool_type": "must be True or False",
     "list_type": "must be a list",
     "dict_type": "must be an object",
+    "missing": "must be given",
 }
 _EXAMPLES = {
     "models": ', such as ["openai/gpt-5-mini"]',
@@ -138,6 +139,8 @@ def wrong_value(place: str, error: ValidationError) -> str:
 
 
 def _wrong(name: str, value: Any, musts: list[str]) -> str:
+    if musts == [_MUST["missing"]]:  # the value is that of everything around it
+        return f"{name} is missing: give {name}=..."
     shown = name if name in _SECRET else f"{name}={value!r}"
     must = " or ".join(dict.fromkeys(musts)).replace("or must be", "or")
     return f"{shown} {must}{_EXAMPLES.get(name, '')}"

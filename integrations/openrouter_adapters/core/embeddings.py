@@ -11,10 +11,10 @@ import base64
 import binascii
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.arguments import check_positive, check_text
@@ -70,10 +70,12 @@ def embedding_requests(
 
     Raises:
         TypeError: the inputs are no list, or one of them is nothing that can be embedded.
-        ValueError: no model, a chunk_size below 1, half a character, or a known option of a wrong type.
+        ValueError: no model, no such kind, a chunk_size below 1, half a character, or a known option of a wrong type.
     """
     given = wire_inputs(inputs)
     check_positive("chunk_size", chunk_size)
+    if kind not in get_args(Kind):
+        raise ValueError(f'kind={kind!r} must be "query" or "document"')
     instance = _of_kind(options.set_options(), kind)
     common = layered(instance, _of_kind(checked_call(call, EmbeddingOptions), kind), {}, EMBEDDINGS)
     if not common.body.get("model"):
@@ -212,8 +214,13 @@ def _unpacked(text: str) -> Vector:
 # ---- many inputs
 
 
-def embed(client: Client, requests: Sequence[Request]) -> Embedded:
+def embed(client: Client, requests: Sequence[Request], wait: Callable[[], object] | None = None) -> Embedded:
     """Send the requests one after the other.
+
+    Args:
+        client: sends them.
+        requests: one for each batch.
+        wait: called before each is sent: a rate limiter's.
 
     Raises:
         OpenRouterError: one failed. Its ``vectors`` are those that came before, its ``partial.usage`` is all that was
@@ -222,6 +229,8 @@ def embed(client: Client, requests: Sequence[Request]) -> Embedded:
     answers: list[Answer[list[Vector]] | None] = [None] * len(requests)
     for at, request in enumerate(requests):
         try:
+            if wait:
+                wait()
             answers[at] = client.fetch(request, _reader(request))
         except Exception as error:
             _tell(error, requests, answers, [error])
@@ -229,10 +238,21 @@ def embed(client: Client, requests: Sequence[Request]) -> Embedded:
     return _joined(answers)
 
 
-async def aembed(client: Client, requests: Sequence[Request], max_concurrency: int) -> Embedded:
+async def aembed(
+    client: Client,
+    requests: Sequence[Request],
+    max_concurrency: int,
+    wait: Callable[[], Awaitable[object]] | None = None,
+) -> Embedded:
     """Send the requests, so many at once.
 
     When one fails, no more are sent; those under way are waited for, since they are paid.
+
+    Args:
+        client: sends them.
+        requests: one for each batch.
+        max_concurrency: how many at once.
+        wait: awaited before each is sent: a rate limiter's.
 
     Raises:
         OpenRouterError: as `embed`.
@@ -248,6 +268,8 @@ async def aembed(client: Client, requests: Sequence[Request], max_concurrency: i
             if failures:
                 return
             try:
+                if wait:
+                    await wait()
                 answers[at] = await client.afetch(request, _reader(request))
             except Exception as error:
                 failures.append(error)
@@ -257,8 +279,6 @@ async def aembed(client: Client, requests: Sequence[Request], max_concurrency: i
             group.create_task(work())
     if failures:
         _tell(failures[0], requests, answers, failures)
-        for other in failures[1:]:
-            failures[0].add_note(f"Another of the requests failed too: {other!r}")
         raise failures[0]
     return _joined(answers)
 
@@ -278,19 +298,38 @@ def _tell(
     answers: Sequence[Answer[list[Vector]] | None],
     failures: Sequence[Exception],
 ) -> None:
-    """Put into an error what the other requests brought and took: it is paid, and must not be lost."""
-    from openrouter_adapters.core.errors import OpenRouterError
-
-    whole = [answer for answer in answers if answer is not None]
-    if not isinstance(error, OpenRouterError) or (not whole and len(failures) == 1):
-        return
-    partials = [failure.partial for failure in failures if isinstance(failure, OpenRouterError) and failure.partial]
-    usage = summed([*(answer.usage for answer in whole), *(reply.usage for reply in partials)])
-    facts = Embedded.of(whole, [])
-    known_facts = known(model=facts.model, provider=facts.provider, id=facts.id)
-    error.partial = replace(error.partial or Reply(**known_facts), usage=usage)
     pieces = [
         answer.content if answer else [None] * len(request.body["input"])
         for request, answer in zip(requests, answers, strict=True)
     ]
-    error.vectors = [vector for piece in pieces for vector in piece]
+    whole = [answer for answer in answers if answer is not None]
+    tell_rest(error, whole, failures, [vector for piece in pieces for vector in piece])
+
+
+def tell_rest(
+    error: Exception,
+    answers: Sequence[Answer[Any]],
+    failures: Sequence[Exception],
+    vectors: Sequence[Vector | None],
+) -> None:
+    """Put into an error what the other requests brought and took: it is paid, and must not be lost.
+
+    Args:
+        error: one of the failures, which will be raised.
+        answers: of the requests that succeeded.
+        failures: of those that did not.
+        vectors: one for each input, None where there is none.
+    """
+    from openrouter_adapters.core.errors import OpenRouterError
+
+    for other in failures:
+        if other is not error:
+            error.add_note(f"Another of the requests failed too: {other!r}")
+    if not isinstance(error, OpenRouterError) or (not answers and len(failures) == 1):
+        return
+    partials = [failure.partial for failure in failures if isinstance(failure, OpenRouterError) and failure.partial]
+    usage = summed([*(answer.usage for answer in answers), *(reply.usage for reply in partials)])
+    facts = Embedded.of(answers, [])
+    known_facts = known(model=facts.model, provider=facts.provider, id=facts.id)
+    error.partial = replace(error.partial or Reply(**known_facts), usage=usage)
+    error.vectors = list(vectors)

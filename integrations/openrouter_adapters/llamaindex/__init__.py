@@ -1,17 +1,23 @@
-"""OpenRouter in LlamaIndex: ``OpenRouter`` is an LLM for agents, query engines and chat engines.
+"""OpenRouter in LlamaIndex.
 
-Importing it makes it known to LlamaIndex's `load_llm`.
+``OpenRouter`` is an LLM for agents, query engines and chat engines, ``OpenRouterEmbedding`` makes the vectors of
+indices and retrievers, ``OpenRouterRerank`` puts what they find into the order of its relevance.
+
+Importing it makes the first two known to LlamaIndex's `load_llm` and `load_embed_model`.
 """
 
 try:
     from openrouter_adapters.llamaindex import loading
+    from openrouter_adapters.llamaindex.embedding import OpenRouterEmbedding
     from openrouter_adapters.llamaindex.llm import OpenRouter
+    from openrouter_adapters.llamaindex.rerank import OpenRouterRerank
 except ModuleNotFoundError as error:
     if error.name not in ("llama_index", "llama_index.core"):
         raise
     said = "openrouter_adapters.llamaindex needs llama-index-core: pip install 'openrouter-adapters[llamaindex]'"
     raise ImportError(said) from error
 
-__all__ = ["OpenRouter"]
+__all__ = ["OpenRouter", "OpenRouterEmbedding", "OpenRouterRerank"]
 
 loading.loadable(OpenRouter, loading.LLMS)
+loading.loadable(OpenRouterEmbedding, loading.EMBEDDINGS)

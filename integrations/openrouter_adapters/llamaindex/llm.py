@@ -16,13 +16,11 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
-from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.request import Request, build_request, checked_call, requiring_parameters
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
@@ -83,7 +81,6 @@ class OpenRouter(StructuredPrediction):
     """
 
     option_aliases: ClassVar[Mapping[str, str]] = ALIASES
-    of_this_process: ClassVar[tuple[str, ...]] = (*OpenRouterModel.of_this_process, "callback_manager")
 
     context_window: StrictInt | None = Field(
         default=None,
@@ -318,13 +315,6 @@ class OpenRouter(StructuredPrediction):
             reason = f": the arguments of {', '.join(broken)} are cut off or no JSON object" if broken else ""
             raise ValueError(f"the answer has no tool call{reason}")
         return calls
-
-    # ---- life
-
-    @override
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        self.callback_manager = CallbackManager([])
 
 
 def _check_one_answer(request: Request) -> None:

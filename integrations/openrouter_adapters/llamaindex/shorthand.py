@@ -7,11 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from openrouter_adapters.core.request import merged
+from openrouter_adapters.llamaindex.model import LlamaIndexModel
 
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
 """Options that stand for others: two keys of ``provider``, and a dict of anything."""
 
-ALIASES = {"api_base": "base_url", "audio_config": "audio", "async_http_client": "http_async_client"}
+ALIASES = {**LlamaIndexModel.option_aliases, "audio_config": "audio"}
 """Names of options in LlamaIndex's packages for OpenAI, and what they are called here."""
 
 SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "async_http_client")

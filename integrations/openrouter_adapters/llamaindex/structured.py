@@ -22,11 +22,11 @@ from pydantic import BaseModel, Field, StrictBool
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import find
-from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import checked_call, models_in, request_body
 from openrouter_adapters.core.schema import can_be_strict
 from openrouter_adapters.llamaindex.callbacks import secrets
+from openrouter_adapters.llamaindex.model import LlamaIndexModel
 from openrouter_adapters.llamaindex.shorthand import spelled_out
 from openrouter_adapters.llamaindex.tools import still_streaming
 from openrouter_adapters.llamaindex.wanted import Growth, Mode, Wanted, schema_of
@@ -76,7 +76,7 @@ class Task(Generic[M]):
         )
 
 
-class StructuredPrediction(OpenRouterModel, OpenRouterOptions, FunctionCallingLLM):
+class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLLM):
     """What an LLM does to answer with objects; made of `chat` and `stream_chat`, so that each request is told once.
 
     A schema is asked for in the best way that all of the models can do: as a strict ``response_format``, as a function
