@@ -187,10 +187,10 @@ def test_a_batch_is_as_large_as_providers_take(embedding: OpenRouterEmbedding, g
     assert [len(batch) for batch in inputs(gateway)] == [96, 96, 8]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("workers", [1, 2, 5, None])
 @pytest.mark.parametrize("method", ["aget_text_embedding_batch", "aget_image_embedding_batch", "aembed"])
 def test_no_more_requests_at_once_than_workers(
-    make_embedding: Make, gateway: LocalGateway, method: str, workers: int
+    make_embedding: Make, gateway: LocalGateway, method: str, workers: int | None
 ) -> None:
     gateway.reply(path="/embeddings", delay=0.05, times=None)
     run(
@@ -200,8 +200,8 @@ def test_no_more_requests_at_once_than_workers(
     )
     assert len(gateway.requests) == 5
     connections = {exchange.port for exchange in gateway.requests}
-    assert len(connections) <= workers
-    assert (len(connections) > 1) == (workers > 1)
+    assert len(connections) <= (workers or 4)
+    assert (len(connections) > 1) == (workers != 1)
 
 
 @pytest.mark.parametrize("way", ["", "a"])
@@ -442,6 +442,30 @@ def test_batches_under_way_when_one_fails_are_waited_for(make_embedding: Make, g
     assert error.partial.usage.cost.charged == Decimal("0.25")
     assert sorted(inputs(gateway)) == [["a"], ["b"], ["c"]]
     assert any("failed too" in note for note in error.__notes__)
+
+
+@pytest.mark.parametrize("show_progress", [False, True])
+def test_a_failure_among_many_batches_leaves_nothing_behind(
+    make_embedding: Make, gateway: LocalGateway, caplog: pytest.LogCaptureFixture, show_progress: bool
+) -> None:
+    """No request that nobody waits for, and no complaint of asyncio's."""
+    made = make_embedding(embed_batch_size=1)
+    gateway.fault("invalid_request", path="/embeddings")
+    gateway.reply(path="/embeddings", cost=0.25, delay=0.05, times=None)
+
+    async def ask() -> OpenRouterError:
+        async with made:
+            with pytest.raises(OpenRouterError) as caught:
+                await made.aget_text_embedding_batch([str(number) for number in range(60)], show_progress=show_progress)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+        return caught.value
+
+    error = asyncio.run(ask())
+    assert len(gateway.requests) == 4
+    assert error.vectors is not None and len([vector for vector in error.vectors if vector]) == 3
+    assert error.partial is not None and error.partial.usage is not None
+    assert error.partial.usage.cost.charged == Decimal("0.75")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("way", ["", "a"])

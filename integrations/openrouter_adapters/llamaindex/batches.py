@@ -2,7 +2,7 @@
 
 LlamaIndex throws the other batches away, and, async, goes on to send and pay those that nobody waits for any more. So
 the methods that go through the batches get a shell, which knows what each batch brought and took. The shell also holds
-the async batches to ``num_workers`` at once; for LlamaIndex, 1 means all.
+the async batches to so many at once; for LlamaIndex, ``num_workers`` of 1 or None means all.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from openrouter_adapters.core.embeddings import Embedded, Vector, tell_rest
 
+WORKERS = 4
+"""Requests at once, where nothing else is said."""
+
 M = TypeVar("M", bound=BaseEmbedding)
 
 
 class Batches:
     """The batches of one call, so many at once."""
 
-    def __init__(self, at_once: int = 1) -> None:
+    def __init__(self, at_once: int = WORKERS) -> None:
         self.free = asyncio.Semaphore(at_once)
         self.vectors: dict[int, Vector] = {}  # by the identity of what was embedded, which may be a picture
         self.answers: list[Embedded] = []
         self.failures: list[Exception] = []
-        self.begun: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     def add(self, inputs: Sequence[Any], answer: Embedded) -> None:
         """A batch succeeded."""
@@ -41,8 +44,8 @@ class Batches:
             tell_rest(error, self.answers, self.failures, [self.vectors.get(id(item)) for item in inputs])
 
     async def finish(self) -> None:
-        """Wait for the batches under way: they are paid."""
-        if pending := {task for task in self.begun if not task.done()}:
+        """Wait for the batches under way: they are paid. The others stop by themselves."""
+        if pending := {task for task in self.tasks if not task.done()}:
             await asyncio.wait(pending)
 
 
@@ -64,11 +67,12 @@ def batch(inputs: Sequence[Any], embed: Callable[[], Embedded]) -> list[Vector]:
 async def abatch(inputs: Sequence[Any], embed: Callable[[], Awaitable[Embedded]]) -> list[Vector]:
     """As `batch`; once a batch has failed, no more are sent."""
     batches = _batches.get() or Batches()
+    if task := asyncio.current_task():
+        batches.tasks.add(task)
     async with batches.free:
         if batches.failures:
-            raise batches.failures[0]
-        if task := asyncio.current_task():
-            batches.begun.add(task)
+            # The failure is on its way to the caller; of a task that failed unseen asyncio would complain.
+            raise asyncio.CancelledError
         try:
             answer = await embed()
         except Exception as error:
@@ -108,7 +112,7 @@ def _shell(method: Callable[..., list[Vector]]) -> Callable[..., list[Vector]]:
 def _ashell(method: Callable[..., Awaitable[list[Vector]]]) -> Callable[..., Awaitable[list[Vector]]]:
     @wraps(method)
     async def shell(self: BaseEmbedding, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> list[Vector]:
-        batches = Batches(self.num_workers or 1)
+        batches = Batches(self.num_workers or WORKERS)
         token = _batches.set(batches)
         try:
             return await method(self, inputs, *args, **kwargs)

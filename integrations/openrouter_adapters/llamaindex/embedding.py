@@ -15,7 +15,7 @@ from openrouter_adapters.core.embeddings import Embedded, Kind, Vector
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.wire import known
-from openrouter_adapters.llamaindex.batches import abatch, batch, keeps_batches
+from openrouter_adapters.llamaindex.batches import WORKERS, abatch, batch, keeps_batches
 from openrouter_adapters.llamaindex.inputs import Embeddable, Image, image_address, image_input, wire_input
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
 
@@ -53,7 +53,7 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
         document_input_type: the same for documents; ``input_type`` is for both.
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr`` ...
         embed_batch_size: inputs per request.
-        num_workers: requests at once, in the async methods.
+        num_workers: requests at once, in the async methods; None: 4.
         embeddings_cache: a key-value store. LlamaIndex's key is the text and nothing else: give each model, and each
             ``dimensions``, a store of its own.
         rate_limiter: asked before each request.
@@ -72,7 +72,9 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     embed_batch_size: StrictInt = Field(
         default=96, gt=0, le=2048, description="Inputs per request; some providers take no more than about a hundred."
     )
-    num_workers: StrictInt = Field(default=4, gt=0, description="Requests at once, in the async methods.")
+    num_workers: StrictInt | None = Field(
+        default=None, gt=0, description=f"Requests at once, in the async methods; None: {WORKERS}."
+    )
     embeddings_cache: Any = Field(
         default=None,
         exclude=True,
@@ -120,7 +122,7 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
 
     def _own(self, name: str, call: Mapping[str, Any]) -> int:
         """An option that is not the wire's: the call's, or else the instance's."""
-        value: int = getattr(self, name) if call.get(name) is None else call[name]
+        value: int = (getattr(self, name) or WORKERS) if call.get(name) is None else call[name]
         check_positive(name, value)
         return value
 
@@ -159,7 +161,7 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
         return core.embed(self._client, self._requests(_checked(texts), kind, {}))
 
     async def _aembed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        return await core.aembed(self._client, self._requests(_checked(texts), kind, {}), self.num_workers)
+        return await core.aembed(self._client, self._requests(_checked(texts), kind, {}), 1)
 
     @override
     def _get_query_embedding(self, query: str) -> Vector:
