@@ -1,8 +1,10 @@
 # Each target does its own set-up and is quick when run again: .demo-ready and .dev-ready say what a venv already has.
 
 PYTHON  ?= python3
-OPENAI3 := openai==3.54.0
-OPENAI2 := openai==2.54.0
+# Two of each: openai 3.x is on httpx2, 2.x on httpx; pydantic 2.14 is the newest, and 2.13 the last with which
+# llama-index-core can write a chat store down as JSON.
+OPENAI3 := openai==3.54.0 pydantic==2.14.3
+OPENAI2 := openai==2.54.0 pydantic==2.13.4
 VENV3   := .venv
 VENV2   := .venv-openai2
 PY      := $(VENV3)/bin/python
