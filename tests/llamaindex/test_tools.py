@@ -107,6 +107,26 @@ def test_strict_tools(make: Callable[..., OpenRouter], llm: OpenRouter) -> None:
     assert prepared(llm, [BOOK], strict=True)["tools"][0]["function"]["strict"] is True
 
 
+SEARCH = {"type": "openrouter:web_search"}
+OWN_TOOLS = [SEARCH, {"type": "function", "function": {"name": "other", "parameters": {}}}]
+
+
+@pytest.mark.parametrize("place", ["extra_body", "additional_kwargs"])
+def test_the_llms_own_server_tools_stay_beside_an_agents(
+    make: Callable[..., OpenRouter], gateway: LocalGateway, place: str
+) -> None:
+    own = {"tools": list(OWN_TOOLS)}
+    llm = make(**{place: own})
+    llm.chat_with_tools([ADD], user_msg="hi")
+    assert [tool.get("function", tool).get("name", tool["type"]) for tool in gateway.requests[0].body["tools"]] == [
+        "add",
+        "openrouter:web_search",
+    ]
+    assert own == {"tools": OWN_TOOLS}
+    llm.chat(HELLO)
+    assert gateway.requests[1].body["tools"] == OWN_TOOLS
+
+
 TWO = [("add", '{"a": 1}'), ("add", '{"a": 2}')]
 
 

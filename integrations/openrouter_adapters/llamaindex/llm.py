@@ -21,7 +21,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, 
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
-from openrouter_adapters.core.request import Request, build_request, checked_call, requiring_parameters
+from openrouter_adapters.core.request import Request, build_request, checked_call, request_body, requiring_parameters
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
@@ -39,7 +39,7 @@ from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.react import formats_react
 from openrouter_adapters.llamaindex.shorthand import ALIASES, SECRET, SHORT, in_the_open, spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
-from openrouter_adapters.llamaindex.tools import cut_off, tool_options, tool_selections
+from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -289,11 +289,12 @@ class OpenRouter(StructuredPrediction):
 
         LlamaIndex says ``allow_parallel_tool_calls=False`` unless told otherwise, so that is not sent: it could rule
         out providers. It is kept to here: of several calls only the first is handed over. To have the wire's
-        ``parallel_tool_calls`` sent, set it as an option.
+        ``parallel_tool_calls`` sent, set it as an option. Server tools among the LLM's own options stay beside these.
         """
         last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
         messages = [*(chat_history or ()), *([] if last is None else [last])]
-        options = tool_options(tools, tool_choice, tool_required, self.strict if strict is None else strict)
+        offered: list[Any] = [*tools, *server_tools(request_body(self.set_options(), {}))] if tools else []
+        options = tool_options(offered, tool_choice, tool_required, self.strict if strict is None else strict)
         if options and not allow_parallel_tool_calls:
             options["allow_parallel_tool_calls"] = False
         return {"messages": messages, **options, **kwargs}

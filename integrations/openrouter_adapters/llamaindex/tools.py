@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from openrouter_adapters.core.schema import stricter
 from openrouter_adapters.core.tool_calls import ToolCall
-from openrouter_adapters.core.wire import known
+from openrouter_adapters.core.wire import dicts_of, known
 from openrouter_adapters.llamaindex.messages import plain_calls
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def wire_tool(tool: BaseTool | Mapping[str, Any], strict: bool | None) -> dict[s
         return dict(tool)
     made = tool.metadata.to_openai_tool(skip_length_check=True)
     return {**made, "function": stricter(made["function"], strict)}
+
+
+def server_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools of a body that OpenRouter runs itself."""
+    return [tool for tool in dicts_of(body.get("tools")) if tool.get("type") != "function"]
 
 
 def wire_choice(choice: str | dict[str, Any] | None, tools: Sequence[dict[str, Any]]) -> str | dict[str, Any] | None:
