@@ -15,7 +15,6 @@ from openrouter_adapters.core.arguments import check_positive
 from openrouter_adapters.core.embeddings import Embedded, Kind, Vector
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import Request
-from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.batches import Batches, in_batches, noted
 from openrouter_adapters.llamaindex.embedding_events import told_images, told_texts
 from openrouter_adapters.llamaindex.inputs import (
@@ -27,7 +26,7 @@ from openrouter_adapters.llamaindex.inputs import (
     whole_image,
     wire_input,
 )
-from openrouter_adapters.llamaindex.model import LlamaIndexModel
+from openrouter_adapters.llamaindex.shorthand import AdditionalKwargs, spelled_out
 
 WORKERS = 4
 """Requests at once, where nothing else is said."""
@@ -36,10 +35,10 @@ _OURS = ("embed_batch_size", "num_workers", "show_progress")
 """Options of a call that are not the wire's; a call with usage and cost has no progress bar."""
 
 _MODEL = ("model", "model_name")
-_TOLD = ("dimensions", "input_type", "query_input_type", "document_input_type", "provider", "base_url")
+_SHOWN = ("dimensions", "input_type", "query_input_type", "document_input_type", "provider")
 
 
-class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding):
+class OpenRouterEmbedding(AdditionalKwargs, EmbeddingOptions, MultiModalEmbedding):
     """Embedding models behind OpenRouter, for indices, retrievers, pipelines and splitters.
 
     ::
@@ -68,15 +67,16 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
         num_workers: requests at once, in the async methods; None: 4.
         embeddings_cache: a key-value store. LlamaIndex's key is the text and nothing else: give each model, and each
             ``dimensions``, a store of its own.
-        rate_limiter: asked before each request.
+        rate_limiter: asked before each request; for what the cache has there is none.
+        additional_kwargs: more options for every call, under the wire's names, as `OpenAIEmbedding` has it.
 
     Raises:
         TypeError: an argument that nobody knows; the nearest known one is named.
         ValueError: no model, no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {**LlamaIndexModel.option_aliases, "model_name": "model"}
-    of_this_process: ClassVar[tuple[str, ...]] = (*LlamaIndexModel.of_this_process, "embeddings_cache")
+    option_aliases: ClassVar[Mapping[str, str]] = {**AdditionalKwargs.option_aliases, "model_name": "model"}
+    of_this_process: ClassVar[tuple[str, ...]] = (*AdditionalKwargs.of_this_process, "embeddings_cache")
 
     model: StrictStr = Field(description="Slug `author/name[:variant]`; embeddings have no default model.")
     # What LlamaIndex and its tracers read. A field of theirs, so no property can take its place.
@@ -123,13 +123,14 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     @override
     def to_payload(self) -> dict[str, Any]:
         """What traces show of this model: its name and the options that shape a vector; no key, no headers."""
-        return {**super().to_payload(), **known(**{name: getattr(self, name) for name in _TOLD})}
+        return {**super().to_payload(), **self.shown(*_SHOWN)}
 
     def _requests(self, inputs: Iterable[Embeddable], kind: Kind, call: Mapping[str, Any]) -> list[Request]:
         # One text where a list should be is refused by core, and not taken for a list of letters.
         one = isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable)
         given: Any = inputs if one else [wire_input(item) for item in inputs]
-        options = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
+        named = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
+        options = spelled_out(named, self.set_options())
         return core.embedding_requests(self, options, given, kind, self._batch_size(call))
 
     def _batch_size(self, call: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO, IOBase
 from pathlib import Path
@@ -172,17 +173,37 @@ def node_image(node: BaseNode) -> str | None:
     return media.address("image", data, path, url, mime) if data or path or url else None
 
 
-def ranked_document(item: Any, mode: MetadataMode) -> Text:
-    """One thing to rank as the wire takes it; what nobody knows is left to core to refuse.
+def ranked_documents(items: Sequence[Any], mode: MetadataMode, images: bool) -> list[Text]:
+    """Things to rank as the wire takes them; what nobody knows is left to core to refuse.
+
+    A picture that cannot be read is left out where there is text; one warning tells of all of them.
 
     Args:
-        item: text, a node, or an object of the wire's.
+        items: texts, nodes, or objects of the wire's.
         mode: which of a node's metadata counts beside its text.
+        images: whether a node's picture goes with its text.
+
+    Raises:
+        ValueError: a picture without text cannot be read.
     """
+    unread: list[str] = []
+    made = [_ranked(item, mode, images, unread) for item in items]
+    if unread:
+        warnings.warn(f"{len(unread)} of the nodes are ranked by text alone: {unread[0]}", stacklevel=2)
+    return made
+
+
+def _ranked(item: Any, mode: MetadataMode, images: bool, unread: list[str]) -> Text:
     node = item.node if isinstance(item, NodeWithScore) else item
     if not isinstance(node, BaseNode):
         return node  # type: ignore[no-any-return]
-    text, picture = node.get_content(metadata_mode=mode), node_image(node)
+    text, picture = node.get_content(metadata_mode=mode), None
+    try:
+        picture = node_image(node) if images else None
+    except ValueError as error:
+        if not text:
+            raise
+        unread.append(f"node {node.node_id}: {error}")
     if picture is None:
         return text
     return {**({"text": text} if text else {}), "image": picture}
