@@ -96,11 +96,7 @@ def listed(documents: Iterable[D], *one: type) -> list[D]:
     Raises:
         TypeError: they are one document, or none at all.
     """
-    if (
-        isinstance(documents, str | bytes | Mapping)
-        or isinstance(documents, one)
-        or not isinstance(documents, Iterable)
-    ):
+    if isinstance(documents, (str, bytes, Mapping, *one)) or not isinstance(documents, Iterable):
         raise TypeError(f"documents must be a list, not {type(documents).__name__}: it is (query, documents)")
     return list(documents)
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core import embeddings as core
@@ -127,7 +127,7 @@ class OpenRouterEmbedding(AdditionalKwargs, EmbeddingOptions, MultiModalEmbeddin
 
     def _requests(self, inputs: Iterable[Embeddable], kind: Kind, call: Mapping[str, Any]) -> list[Request]:
         # One text where a list should be is refused by core, and not taken for a list of letters.
-        one = isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable)
+        one = isinstance(inputs, str | bytes | Mapping | BaseModel) or not isinstance(inputs, Iterable)
         given: Any = inputs if one else [wire_input(item) for item in inputs]
         named = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
         options = spelled_out(named, self.set_options())

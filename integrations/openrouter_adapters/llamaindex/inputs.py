@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MetadataMode, Node, NodeWithScore
+from pydantic import BaseModel
 
 from openrouter_adapters.core import embeddings as core
 from openrouter_adapters.core.arguments import check_text
@@ -88,7 +89,7 @@ def listed(name: str, inputs: Iterable[T]) -> list[T]:
     Raises:
         TypeError: they are one thing, or none at all.
     """
-    if isinstance(inputs, str | bytes | Mapping | Path | BaseNode | IOBase) or not isinstance(inputs, Iterable):
+    if isinstance(inputs, str | bytes | Mapping | BaseModel | IOBase) or not isinstance(inputs, Iterable):
         raise TypeError(f"{name} must be a list with one item for each vector, not {inputs!r:.80}")
     return list(inputs)
 
