@@ -142,7 +142,8 @@ _UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _UNSHOWN}
+    shown = {name: value for name, value in options.items() if name not in _UNSHOWN}
+    return {**shown, "base_url": without_user(shown["base_url"])} if shown.get("base_url") else shown
 
 
 class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
@@ -246,9 +247,10 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         """What `dumps` writes: the options, without what came from the environment, and without a password."""
         made = super().to_json()
         if made["type"] == "constructor":
-            kwargs = {name: value for name, value in made["kwargs"].items() if name not in self.of_environment()}
-            shown = {"base_url": without_user(kwargs["base_url"])} if "base_url" in kwargs else {}
-            made["kwargs"] = {**kwargs, **shown}
+            of_environment = self.of_environment()
+            kwargs = {name: value for name, value in made["kwargs"].items() if name not in of_environment}
+            address = {"base_url": without_user(kwargs["base_url"])} if "base_url" in kwargs else {}
+            made["kwargs"] = {**kwargs, **address}
         return made
 
     @property

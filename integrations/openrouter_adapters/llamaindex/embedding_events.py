@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import ImageBlock
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageNode
-from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
 
 from openrouter_adapters.core.embeddings import Vector
 from openrouter_adapters.llamaindex.batches import Done

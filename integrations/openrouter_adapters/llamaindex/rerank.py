@@ -10,7 +10,7 @@ from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
-from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
 from pydantic import Field, StrictBool, StrictStr
 from typing_extensions import override
 
