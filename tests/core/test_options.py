@@ -195,6 +195,29 @@ def test_the_environment_fills_in_and_arguments_win(monkeypatch: pytest.MonkeyPa
     assert OpenRouterOptions().base_url == "http://first/v1"
 
 
+def test_what_came_from_the_environment_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"base_url": "BASE_URL", "app_url": "APP_URL", "app_title": "APP_TITLE", "session_id": "SESSION_ID"}
+    values = {name: f"https://{name}.example" for name in variables}
+    for name, variable in variables.items():
+        monkeypatch.setenv(f"OPENROUTER_{variable}", values[name])
+    made = OpenRouterOptions(api_key="k")
+    assert made.of_environment() == {*variables}
+    assert {name: getattr(made, name) for name in variables} == values
+    assert {name: made.model_dump()[name] for name in variables} == dict.fromkeys(variables)
+    assert {name: OpenRouterOptions(api_key="k", **values).model_dump()[name] for name in variables} == values
+    made.session_id = "mine"
+    assert made.model_dump()["session_id"] == made.model_copy().model_dump()["session_id"] == "mine"
+
+
+def test_no_password_of_an_address_is_written_down() -> None:
+    made = OpenRouterOptions(api_key="k", base_url="https://me:secret@example.com/v1/@x")
+    assert made.model_dump()["base_url"] == "https://example.com/v1/@x"
+
+
+def test_the_scheme_of_an_address_may_be_in_capitals() -> None:
+    assert OpenRouterOptions(api_key="k", base_url="HTTPS://x/v1").base_url == "HTTPS://x/v1"
+
+
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [

@@ -95,6 +95,7 @@ def test_the_most_relevant_comes_first_and_no_more_than_asked() -> None:
         (results((True, 0.5)), "a result is for none of the 2 documents"),
         (results(("0", 0.5)), "a result is for none of the 2 documents"),
         (results((0, 0.5), (0, 0.4)), "a document stands twice"),
+        (results((0, 0.5)), "ranks 1 of 2 documents, 2 were asked for"),
         (results((0, None)), "the score of document 0 is no number"),
         (results((0, "0.5")), "the score of document 0 is no number"),
         (results((0, True)), "the score of document 0 is no number"),
@@ -105,6 +106,12 @@ def test_the_most_relevant_comes_first_and_no_more_than_asked() -> None:
 def test_an_answer_that_does_not_match_the_documents_is_none(answer: dict[str, Any], said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read_ranks(answer, 2)
+
+
+@pytest.mark.parametrize("top_n", [2, 5])
+def test_an_answer_with_fewer_ranks_than_asked_for_is_none(top_n: int) -> None:
+    with pytest.raises(Unreadable, match=f"ranks 1 of 3 documents, {min(top_n, 3)} were asked for"):
+        read_ranks(results((0, 0.5)), 3, top_n=top_n)
 
 
 JSON = st.recursive(
@@ -123,7 +130,7 @@ def test_any_answer_is_read_or_refused(answer: dict[str, Any]) -> None:
         return
     scores = [rank.relevance_score for rank in ranks]
     assert scores == sorted(scores, reverse=True)
-    assert ranks and {rank.index for rank in ranks} <= {0, 1, 2}
+    assert {rank.index for rank in ranks} == {0, 1, 2}
 
 
 def test_the_recording_is_read(captures: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ import openai
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
-from langchain_core.load import dumpd, dumps, load
+from langchain_core.load import dumpd, dumps, load, loads
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -304,6 +304,36 @@ def test_the_key_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     shown.append(str(model._get_invocation_params()))
     for text in shown:
         assert "very-secret" not in text
+
+
+def test_a_password_in_the_address_is_nowhere() -> None:
+    model = quiet(base_url="https://me:very-secret@example.com/v1")
+    shown = [repr(model), dumps(model), str(model.model_dump()), str(model._identifying_params)]
+    shown += [
+        str(model._get_invocation_params()),
+        model._get_llm_string(),
+        model._get_llm_string(base_url=model.base_url),
+    ]
+    for text in shown:
+        assert "very-secret" not in text and "https://example.com/v1" in text
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+def test_what_came_from_the_environment_is_read_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"base_url": "BASE_URL", "app_url": "APP_URL", "app_title": "APP_TITLE", "session_id": "SESSION_ID"}
+    for name, variable in variables.items():
+        monkeypatch.setenv(f"OPENROUTER_{variable}", f"https://{name}.example/here")
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    text = dumps(ChatOpenRouter(model="a/b", user="u"))
+    assert "example/here" not in text and '"user"' in text
+    for name, variable in variables.items():
+        monkeypatch.setenv(f"OPENROUTER_{variable}", f"https://{name}.example/there")
+    again = loads(
+        text, allowed_objects=[ChatOpenRouter], valid_namespaces=["openrouter_adapters"], secrets_from_env=True
+    )
+    assert {name: getattr(again, name) for name in variables} == {
+        name: f"https://{name}.example/there" for name in variables
+    }
 
 
 class Started(BaseCallbackHandler):

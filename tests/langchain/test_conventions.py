@@ -74,6 +74,15 @@ def test_what_a_cache_says_without_a_cost_is_left_alone() -> None:
     assert of_cache(generation) is generation
 
 
+def test_answers_of_another_gateway_are_not_this_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment says which gateway it is, though that is not written down."""
+    keys = set()
+    for address in ("https://one.example", "https://other.example"):
+        monkeypatch.setenv("OPENROUTER_BASE_URL", address)
+        keys.add(ChatOpenRouter(model="a/b", api_key="k")._get_llm_string())
+    assert len(keys) == 2
+
+
 def test_a_stream_is_never_of_a_cache(make: Make, openrouter_gateway: LocalGateway) -> None:
     model = make(cache=InMemoryCache())
     model.invoke("hi")

@@ -141,6 +141,30 @@ def test_names_of_others_are_taken(gateway: LocalGateway) -> None:
         assert gateway.requests[-1].body["model"] == "openai/text-embedding-3-large"
 
 
+@pytest.mark.parametrize("way", ["", "a"])
+def test_additional_kwargs_are_options_under_the_wires_names(
+    make_embedding: Make, gateway: LocalGateway, way: str
+) -> None:
+    given = {"dimensions": 4, "provider": {"zdr": True}, "new": 1, "default_headers": {"X-Secret": "header-secret"}}
+    before = copy.deepcopy(given)
+    made = make_embedding(dimensions=8, provider={"order": ["azure"]}, additional_kwargs=given)
+    run(made, f"{way}get_text_embedding_batch", ["a"])
+    assert gateway.requests[-1].body == {
+        "model": MODEL,
+        "encoding_format": "float",
+        "input": ["a"],
+        "dimensions": 4,
+        "provider": {"order": ["azure"], "zdr": True},
+        "new": 1,
+    }
+    assert gateway.requests[-1].headers["x-secret"] == "header-secret"
+    run(made, f"{way}embed", ["a"], additional_kwargs={"dimensions": 2})
+    assert gateway.requests[-1].body["dimensions"] == 2
+    assert given == before
+    assert "header-secret" not in f"{made!r} {made.to_dict()}"
+    assert OpenRouterEmbedding.from_dict(made.to_dict(), api_key=KEY).additional_kwargs == made.additional_kwargs
+
+
 def test_model_name_is_always_the_model(make_embedding: Make, gateway: LocalGateway) -> None:
     made = make_embedding()
     assert made.model_name == made.to_payload()["model_name"] == MODEL
@@ -179,7 +203,9 @@ def test_vectors_come_in_the_order_of_the_texts(make_embedding: Make, gateway: L
     gateway.reset()
     assert run(made, f"{way}embed", texts, embed_batch_size=7, num_workers=2).vectors == expected
     assert inputs(gateway) == [texts]
-    assert {"embed_batch_size", "num_workers"} & {*gateway.requests[-1].body} == set()
+    run(made, f"{way}embed", ["a"], show_progress=True)
+    own = {"embed_batch_size", "num_workers", "show_progress"}
+    assert own & {key for exchange in gateway.requests for key in exchange.body} == set()
 
 
 def test_a_batch_is_as_large_as_providers_take(embedding: OpenRouterEmbedding, gateway: LocalGateway) -> None:
@@ -304,6 +330,11 @@ TEXT_PART = {"type": "text", "text": "a cat"}
         (["a cat", ImageBlock(url="https://x/y.png")], [TEXT_PART, image_input("https://x/y.png")["content"][0]]),
         (ImageNode(text="a cat", image_url="https://x/y.png"), [TEXT_PART, *image_input("https://x/y.png")["content"]]),
         ({"content": [TEXT_PART]}, [TEXT_PART]),
+        (TEXT_PART, [TEXT_PART]),
+        (
+            {"content": [{"type": "video_url", "video_url": {"url": "https://x/y.mp4"}}, "a cat"]},
+            [{"type": "input_video", "input_video": {"data": "https://x/y.mp4"}}, TEXT_PART],
+        ),
         (
             [AudioBlock(audio=SOUND, format="wav")],
             [
@@ -321,7 +352,17 @@ TEXT_PART = {"type": "text", "text": "a cat"}
             ],
         ),
     ],
-    ids=["node", "text", "text and picture", "node with picture", "the wire's", "sound", "film and document"],
+    ids=[
+        "node",
+        "text",
+        "text and picture",
+        "node with picture",
+        "the wire's",
+        "a part",
+        "parts",
+        "sound",
+        "film and document",
+    ],
 )
 def test_blocks_and_nodes(
     embedding: OpenRouterEmbedding, gateway: LocalGateway, item: Any, wire: list[dict[str, Any]]
@@ -350,6 +391,7 @@ def test_nodes_go_with_texts_and_tokens_alone(embedding: OpenRouterEmbedding, ga
         (lambda made: asyncio.run(made.aget_text_embedding_batch(["a", 5])), TypeError, "text 1 must be a str"),
         (lambda made: made.get_text_embedding("a\ud800"), ValueError, "half a character"),
         (lambda made: made.embed("one text"), TypeError, "must be a list with one item for each vector"),
+        (lambda made: made.embed(TextNode(text="a")), TypeError, "must be a list with one item for each vector"),
         (lambda made: made.embed(5), TypeError, "must be a list with one item for each vector, not 5"),
         (lambda made: made.embed([None]), TypeError, "item 0 to embed must be text"),
         (lambda made: made.embed([[None]]), TypeError, "a part to embed must be text"),
@@ -382,6 +424,9 @@ def test_mistakes_are_named_before_anything_is_sent(
         ({"embed_batch_size": 2049}, ValueError, "embed_batch_size=2049"),
         ({"num_workers": 0}, ValueError, "num_workers=0 .*greater than 0"),
         ({"api_key": ""}, ValueError, "OPENROUTER_API_KEY"),
+        ({"mode": "text_search"}, TypeError, "'mode': vectors have no modes; query_input_type"),
+        ({"reuse_client": True}, TypeError, "connections are always shared, leave it out"),
+        ({"additional_kwargs": {"dimensions": "x"}}, ValueError, "dimensions='x'"),
         ({"embeddings_cache": {}}, TypeError, "BaseKVStore"),
     ],
 )
@@ -627,6 +672,18 @@ def test_stored_settings_make_the_same_model(make_embedding: Make) -> None:
         assert again.model_name == MODEL
 
 
+def test_stored_settings_may_name_the_model_twice(make_embedding: Make) -> None:
+    stored = {**make_embedding().to_dict(), "model_name": MODEL, "api_key": KEY}
+    assert OpenRouterEmbedding.from_dict(stored).model_name == MODEL
+
+
+def test_no_password_of_an_address_is_shown_or_written_down(make_embedding: Make) -> None:
+    made = make_embedding(base_url="https://me:the-secret@example.com/v1")
+    assert made.to_payload()["base_url"] == made.to_dict()["base_url"] == "https://example.com/v1"
+    assert "the-secret" not in f"{made!r} {made} {made.to_json()}"
+    assert made.base_url == made.model_copy().base_url == "https://me:the-secret@example.com/v1"
+
+
 def test_copies_share_what_belongs_to_the_process(make_embedding: Make, gateway: LocalGateway) -> None:
     cache, limiter = SimpleKVStore(), Limiter()
     made = make_embedding(dimensions=4, embeddings_cache=cache, rate_limiter=limiter, provider={"order": ["azure"]})
@@ -718,6 +775,18 @@ def test_in_a_pipeline_whose_cache_knows_the_options(
 
     assert (vectors(), vectors(), vectors(dimensions=8)) == ([256] * 3, [256] * 3, [8] * 3)
     assert len(gateway.requests) == 2
+
+
+def test_what_the_environment_says_is_not_in_a_pipelines_cache(
+    make_embedding: Make, documents: list[Document], gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = IngestionCache()
+    for session in ("yesterday", "today"):
+        monkeypatch.setenv("OPENROUTER_SESSION_ID", session)
+        made = make_embedding()
+        IngestionPipeline(transformations=[made], cache=cache).run(documents=documents)
+        assert (made.session_id, made.to_dict()["session_id"]) == (session, None)
+    assert len(gateway.requests) == 1
 
 
 async def test_in_a_pipeline_run_async(embedding: OpenRouterEmbedding, documents: list[Document]) -> None:

@@ -162,6 +162,21 @@ def test_the_retrievers_score_can_be_kept(make_reranker: Make, nodes: list[NodeW
     assert nodes[1].node.metadata == {"page": 1}
 
 
+@ways
+def test_neither_a_prompt_nor_another_reranker_sees_the_score_that_was_kept(
+    make_reranker: Make, nodes: list[NodeWithScore], gateway: LocalGateway, run: Run
+) -> None:
+    before = nodes[1].node.get_content(MetadataMode.LLM)
+    reranker = make_reranker(keep_retrieval_score=True, top_n=1)
+    [made] = run(reranker, nodes, query_str=QUERY)
+    assert made.node.get_content(MetadataMode.LLM) == before
+    [again] = run(reranker, [made], query_str=QUERY)
+    assert gateway.requests[-1].body["documents"] == [before]
+    assert again.node.metadata["retrieval_score"] == made.score
+    assert again.node.excluded_llm_metadata_keys == again.node.excluded_embed_metadata_keys == ["retrieval_score"]
+    assert nodes[1].node.excluded_llm_metadata_keys == []
+
+
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\x00" * 8).decode()
 
 
@@ -182,6 +197,34 @@ PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\x00" * 8).decode()
 def test_nodes_with_pictures(reranker: OpenRouterRerank, gateway: LocalGateway, node: Any, document: Any) -> None:
     reranker.postprocess_nodes([NodeWithScore(node=node)], query_str=QUERY)
     assert gateway.requests[-1].body["documents"] == [document]
+
+
+@ways
+def test_a_picture_that_cannot_be_read_leaves_its_text_with_one_warning(
+    reranker: OpenRouterRerank, gateway: LocalGateway, run: Run
+) -> None:
+    gone = [ImageNode(text=text, image_path="/no/such/file.png", id_=text) for text in ("a cat", "a dog")]
+    with pytest.warns(UserWarning, match=r"2 of the nodes are ranked by text alone: node a cat: .*file\.png") as warned:
+        assert len(run(reranker, [NodeWithScore(node=node) for node in gone], query_str=QUERY)) == 2
+    assert len(warned) == 1
+    assert gateway.requests[-1].body["documents"] == ["a cat", "a dog"]
+
+
+def test_a_picture_that_cannot_be_read_and_has_no_text_is_an_error(
+    reranker: OpenRouterRerank, gateway: LocalGateway
+) -> None:
+    with pytest.raises(ValueError, match=r"/no/such/file\.png"):
+        reranker.rerank(QUERY, ["a", ImageNode(image_path="/no/such/file.png")])
+    assert gateway.requests == []
+
+
+def test_pictures_can_be_left_out(make_reranker: Make, gateway: LocalGateway) -> None:
+    picture = ImageNode(text="a cat", image_url="https://x/y.png")
+    make_reranker(rank_images=False).postprocess_nodes([NodeWithScore(node=picture)], query_str=QUERY)
+    make_reranker().rerank(QUERY, [picture], rank_images=False)
+    make_reranker(rank_images=False).rerank(QUERY, [picture], rank_images=True)
+    with_picture = {"text": "a cat", "image": "https://x/y.png"}
+    assert [exchange.body["documents"] for exchange in gateway.requests] == [["a cat"], ["a cat"], [with_picture]]
 
 
 # -------------------------------------------------------------------------------------------------- with what it took
@@ -214,6 +257,11 @@ def test_options_of_the_instance_and_of_the_call(make_reranker: Make, gateway: L
         "session_id": "s",
     }
     assert gateway.requests[-1].headers["x-openrouter-title"] == "Mine"
+
+
+def test_options_of_ours_are_not_sent(reranker: OpenRouterRerank, gateway: LocalGateway) -> None:
+    reranker.rerank(QUERY, ["a"], keep_retrieval_score=True, metadata_mode="none", show_progress=True, rank_images=True)
+    assert gateway.requests[-1].body == {"model": MODEL, "query": QUERY, "documents": ["a"]}
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
@@ -273,6 +321,7 @@ def test_mistakes_in_the_constructor_are_named(
         ({"results": []}, "no results"),
         ({"results": [{"index": 3, "relevance_score": 1}], "usage": {"cost": 0.5}}, "none of the 3 documents"),
         ({"results": [{"index": 0, "relevance_score": 1}] * 2}, "stands twice"),
+        ({"results": [{"index": 0, "relevance_score": 1}], "usage": {"cost": 0.5}}, "ranks 1 of 3 documents"),
         ([], "no JSON object"),
     ],
 )

@@ -27,6 +27,7 @@ _NOT_NEEDED = {
     "stream_usage": "usage and cost always come, streamed or not, leave it out",
     "stream_options": "usage and cost always come, streamed or not, leave it out",
     "reuse_client": "connections are always shared, leave it out",
+    "mode": "vectors have no modes; query_input_type and document_input_type tell queries from documents",
     "organization": "an OpenRouter key has none, leave it out",
     "api_version": "OpenRouter's API has one version, leave it out",
     "tokenizer": "LlamaIndex counts with Settings.tokenizer, leave it out",
@@ -41,8 +42,8 @@ _NOT_NEEDED = {
     "http_headers": "use default_headers, or extra_headers in a call",
     "timeout_ms": "use timeout, in seconds",
 }
-# Of those, what a request may have all the same: the API knows or knew it.
-_ON_THE_WIRE = {"n", "route", "transforms", "usage", "stream_options"}
+# Of those, what a request may have all the same: the API knows or knew it, or might.
+_ON_THE_WIRE = {"n", "mode", "route", "transforms", "usage", "stream_options"}
 _MUST = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -74,7 +75,7 @@ def known_arguments(
         inside: keys that belong inside an option, and which.
 
     Raises:
-        TypeError: an argument that nobody knows, or one given under two names.
+        TypeError: an argument that nobody knows, or one given under two names with different values.
     """
     fields = cls.model_fields
     inside = {key: option for key, option in inside.items() if option in fields}
@@ -92,10 +93,12 @@ def _means_none(field_: FieldInfo | None) -> bool:
 
 
 def _refuse_twice(place: str, aliases: Mapping[str, str], given: Mapping[str, Any]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, Any]] = {}
     for name, value in given.items():
-        first = seen.setdefault(aliases.get(name, name), name) if value is not None else name
-        if first != name:
+        if value is None:
+            continue
+        first, said = seen.setdefault(aliases.get(name, name), (name, value))
+        if said != value:
             raise TypeError(f"{place}: {first!r} and {name!r} are the same argument: give one of them")
 
 
@@ -197,9 +200,16 @@ def checked_address(base_url: str) -> str:
         ValueError: it is no web address: the key and the prompt must not go anywhere else.
     """
     address = base_url.strip().rstrip("/")
-    if not address.startswith(("https://", "http://")):
+    if not address.lower().startswith(("https://", "http://")):
         raise ValueError(f"base_url={base_url!r} must begin with https:// or http://")
     return address
+
+
+def without_user(address: str) -> str:
+    """An address without the name and password that may stand before the host: they are secrets, and not shown."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def from_variables(name: str) -> str | None:

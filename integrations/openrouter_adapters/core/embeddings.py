@@ -6,7 +6,6 @@ is an error: a vector that stands for another text spoils a store without anybod
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import math
@@ -18,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.arguments import check_positive, check_text
+from openrouter_adapters.core.batches import at_once, spent, tell_rest
 from openrouter_adapters.core.options import EmbeddingOptions
-from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
-from openrouter_adapters.core.usage import summed
-from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.core.wire import dict_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
@@ -124,6 +122,27 @@ def _with_parts(at: int, item: Input) -> dict[str, Any]:
     if isinstance(item, Mapping):
         return dict(item)
     raise TypeError(f"item {at} to embed is token numbers: they do not go with parts in one request")
+
+
+def wire_input(item: Any, part: Callable[[Any], Mapping[str, Any]]) -> Any:
+    """One thing to embed as the wire takes it; what nobody knows is left to `wire_inputs` to refuse.
+
+    Args:
+        item: text, a content part, a list of parts, ``{"content": [part, ...]}``, or the numbers of tokens.
+        part: makes a content part of chat of whatever stands in a list; its errors are raised.
+    """
+    if isinstance(item, Mapping) and "type" not in item:
+        content = item.get("content")
+        return {**item, "content": _parts(content, part)} if isinstance(content, list | tuple) else item
+    if isinstance(item, Mapping):
+        return {"content": _parts([item], part)}
+    if isinstance(item, list | tuple) and not all(isinstance(number, int) for number in item):
+        return {"content": _parts(item, part)}
+    return item
+
+
+def _parts(items: Sequence[Any], part: Callable[[Any], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [embedding_part(part(item)) for item in items]
 
 
 def embedding_part(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,7 +252,7 @@ def embed(client: Client, requests: Sequence[Request], wait: Callable[[], object
                 wait()
             answers[at] = client.fetch(request, _reader(request))
         except Exception as error:
-            _tell(error, requests, answers, [error])
+            _tell([error], requests, answers)
             raise
     return _joined(answers)
 
@@ -260,25 +279,15 @@ async def aembed(
     """
     check_positive("max_concurrency", max_concurrency)
     answers: list[Answer[list[Vector]] | None] = [None] * len(requests)
-    failures: list[Exception] = []
-    waiting = iter(enumerate(requests))
 
-    async def work() -> None:
-        for at, request in waiting:
-            if failures:
-                return
-            try:
-                if wait:
-                    await wait()
-                answers[at] = await client.afetch(request, _reader(request))
-            except Exception as error:
-                failures.append(error)
+    async def send(at: int, request: Request) -> None:
+        if wait:
+            await wait()
+        answers[at] = await client.afetch(request, _reader(request))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(max_concurrency, len(requests))):
-            group.create_task(work())
-    if failures:
-        _tell(failures[0], requests, answers, failures)
+    jobs = [partial(send, at, request) for at, request in enumerate(requests)]
+    if failures := await at_once(jobs, min(max_concurrency, len(jobs))):
+        _tell(failures, requests, answers)
         raise failures[0]
     return _joined(answers)
 
@@ -293,43 +302,13 @@ def _joined(answers: Sequence[Answer[list[Vector]] | None]) -> Embedded:
 
 
 def _tell(
-    error: Exception,
-    requests: Sequence[Request],
-    answers: Sequence[Answer[list[Vector]] | None],
-    failures: Sequence[Exception],
+    failures: Sequence[BaseException], requests: Sequence[Request], answers: Sequence[Answer[list[Vector]] | None]
 ) -> None:
+    if len(requests) == 1:  # there is no other
+        return
     pieces = [
         answer.content if answer else [None] * len(request.body["input"])
         for request, answer in zip(requests, answers, strict=True)
     ]
-    whole = [answer for answer in answers if answer is not None]
-    tell_rest(error, whole, failures, [vector for piece in pieces for vector in piece])
-
-
-def tell_rest(
-    error: Exception,
-    answers: Sequence[Answer[Any]],
-    failures: Sequence[Exception],
-    vectors: Sequence[Vector | None],
-) -> None:
-    """Put into an error what the other requests brought and took: it is paid, and must not be lost.
-
-    Args:
-        error: one of the failures, which will be raised.
-        answers: of the requests that succeeded.
-        failures: of those that did not.
-        vectors: one for each input, None where there is none.
-    """
-    from openrouter_adapters.core.errors import OpenRouterError
-
-    for other in failures:
-        if other is not error:
-            error.add_note(f"Another of the requests failed too: {other!r}")
-    if not isinstance(error, OpenRouterError) or (not answers and len(failures) == 1):
-        return
-    partials = [failure.partial for failure in failures if isinstance(failure, OpenRouterError) and failure.partial]
-    usage = summed([*(answer.usage for answer in answers), *(reply.usage for reply in partials)])
-    facts = Embedded.of(answers, [])
-    known_facts = known(model=facts.model, provider=facts.provider, id=facts.id)
-    error.partial = replace(error.partial or Reply(**known_facts), usage=usage)
-    error.vectors = list(vectors)
+    paid = [answer for answer in answers if answer] + [answer for failure in failures for answer in spent(failure)]
+    tell_rest(failures[0], failures, paid, [vector for piece in pieces for vector in piece])

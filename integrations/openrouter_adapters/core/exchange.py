@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
-from openrouter_adapters.core.arguments import check_sendable
+from openrouter_adapters.core.arguments import check_sendable, without_user
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
@@ -288,7 +288,7 @@ def connection_error(error: Exception, request: Request, specialize: errors.Spec
     cause = error.__cause__ or error
     if kind is errors.APITimeoutError and stalls(cause, request):
         kind = errors.StallTimeoutError
-    said = f"{_named(cause)} ({request.base_url}{_limit(kind, request)})"
+    said = f"{_named(cause)} ({without_user(request.base_url)}{_limit(kind, request)})"
     return (specialize or _same)(kind)(said, model=next(iter(request.asked), None))
 
 

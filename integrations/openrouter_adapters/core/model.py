@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
 
+from openrouter_adapters.core.arguments import without_user
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import EndpointOptions
 
@@ -28,10 +29,12 @@ class OpenRouterModel(EndpointOptions):
 
     @override
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Only what is set."""
+        """Only what is set, and no password: what is shown ends up in logs."""
         fields = type(self).model_fields
         return [
-            (n, v) for n, v in super().__repr_args__() if v is not None and not (n in fields and v == fields[n].default)
+            (n, without_user(v) if n == "base_url" else v)
+            for n, v in super().__repr_args__()
+            if v is not None and not (n in fields and v == fields[n].default)
         ]
 
     def close(self) -> None:

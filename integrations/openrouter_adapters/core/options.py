@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FieldSerializationInfo,
     PrivateAttr,
     SecretStr,
     StrictBool,
@@ -26,6 +27,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    field_serializer,
 )
 
 from openrouter_adapters.core.arguments import (
@@ -36,11 +38,15 @@ from openrouter_adapters.core.arguments import (
     known_arguments,
     own_names,
     warn_of_unknown_keys,
+    without_user,
     wrong_value,
 )
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 DEFAULT_MAX_RETRIES = 2
+
+OF_ENVIRONMENT = ("base_url", "app_url", "app_title", "session_id")
+"""Options that the environment can say, beside the key."""
 
 Number = StrictInt | StrictFloat
 
@@ -179,20 +185,37 @@ class EndpointOptions(BaseModel):
     # Whether the key was an argument: then it travels with a pickled model.
     _key_given: bool = PrivateAttr(default=False)
 
+    # What the environment said, beside the key.
+    _environment: dict[str, str] = PrivateAttr(default_factory=dict)
+
     if not TYPE_CHECKING:  # type checkers see the signature that the fields give
 
         def __init__(self, *args: Any, **given: Any) -> None:
             if args:
                 raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
             named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
+            filled = from_environment(named)
             try:
-                super().__init__(**from_environment(named))
+                super().__init__(**filled)
             except ValidationError as error:  # its own text is long, and shows what it was given
                 raise ValueError(wrong_value(type(self).__name__, error)) from None
             check_effort(named)
             check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)
             self._key_given = named.get("api_key") is not None and not _of_environment(self.api_key)
+            self._environment = {
+                name: filled[name] for name in OF_ENVIRONMENT if named.get(name) is None and filled.get(name)
+            }
+
+    def of_environment(self) -> set[str]:
+        """The options whose value is the environment's. They are not written down: it is asked again."""
+        return {name for name, value in self._environment.items() if getattr(self, name) == value}
+
+    @field_serializer(*OF_ENVIRONMENT)
+    def _written(self, value: str | None, info: FieldSerializationInfo) -> str | None:
+        if value is None or info.field_name in self.of_environment():
+            return None
+        return without_user(value) if info.field_name == "base_url" else value
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.arguments import check_text
@@ -17,6 +17,8 @@ from openrouter_adapters.core.wire import dict_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
+
+D = TypeVar("D")
 
 Text = str | Mapping[str, Any]
 """What is ranked: a text, or ``{"text": ..., "image": ...}``."""
@@ -84,6 +86,21 @@ def _check_document(at: int, document: Any) -> None:
     check_text(f"document {at}", text)
 
 
+def listed(documents: Iterable[D], *one: type) -> list[D]:
+    """The documents as a list.
+
+    Args:
+        documents: what is ranked.
+        one: a framework's own classes of a single document.
+
+    Raises:
+        TypeError: they are one document, or none at all.
+    """
+    if isinstance(documents, (str, bytes, Mapping, *one)) or not isinstance(documents, Iterable):
+        raise TypeError(f"documents must be a list, not {type(documents).__name__}: it is (query, documents)")
+    return list(documents)
+
+
 def read_ranks(body: Mapping[str, Any], count: int, top_n: int | None = None) -> list[Rank]:
     """The ranks of an answer, the most relevant first.
 
@@ -93,7 +110,7 @@ def read_ranks(body: Mapping[str, Any], count: int, top_n: int | None = None) ->
         top_n: how many were asked for; None: all.
 
     Raises:
-        Unreadable: there are none, or they cannot be matched with the documents.
+        Unreadable: some are missing, or they cannot be matched with the documents.
     """
     items = body.get("results")
     if not isinstance(items, list) or not items:
@@ -101,6 +118,8 @@ def read_ranks(body: Mapping[str, Any], count: int, top_n: int | None = None) ->
     ranks = [_rank(item, count) for item in items]
     if len({rank.index for rank in ranks}) < len(ranks):
         raise Unreadable("a document stands twice in the results")
+    if len(ranks) < (expected := count if top_n is None else min(top_n, count)):
+        raise Unreadable(f"the answer ranks {len(ranks)} of {count} documents, {expected} were asked for")
     return sorted(ranks, key=lambda rank: -rank.relevance_score)[:top_n]
 
 
@@ -126,17 +145,25 @@ def _reader(request: Request) -> Callable[[Mapping[str, Any]], list[Rank]]:
     return partial(read_ranks, count=len(request.body["documents"]), top_n=top_n if isinstance(top_n, int) else None)
 
 
-def rerank(client: Client, request: Request) -> Ranked:
+def rerank(client: Client, request: Request | None) -> Ranked:
     """Send the request.
+
+    Args:
+        client: sends it.
+        request: what to rank; None: nothing, and nothing is sent.
 
     Raises:
         OpenRouterError: it failed, or its answer did.
     """
+    if request is None:
+        return Ranked([])
     answer = client.fetch(request, _reader(request))
     return Ranked.of([answer], answer.content)
 
 
-async def arerank(client: Client, request: Request) -> Ranked:
+async def arerank(client: Client, request: Request | None) -> Ranked:
     """As `rerank`."""
+    if request is None:
+        return Ranked([])
     answer = await client.afetch(request, _reader(request))
     return Ranked.of([answer], answer.content)

@@ -15,6 +15,7 @@ from typing import Any, Self, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration
@@ -22,6 +23,7 @@ from typing_extensions import override
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
+from openrouter_adapters.core.arguments import without_user
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
@@ -140,7 +142,8 @@ _UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _UNSHOWN}
+    shown = {name: value for name, value in options.items() if name not in _UNSHOWN}
+    return {**shown, "base_url": without_user(shown["base_url"])} if shown.get("base_url") else shown
 
 
 class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
@@ -174,6 +177,8 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         given = (own, call.get("default_headers"), call.get("extra_headers"))
         headers = {name: value for layer in given for name, value in (layer or {}).items()}
         hidden = {"headers": digest(headers)} if headers else {}
+        if "base_url" in self.of_environment():  # not written down, but another gateway's answers are others
+            hidden["base_url"] = without_user(self.base_url or "")
         vars(self).pop("_serialized", None)  # core keeps it, but options can be changed in place
         return super()._get_llm_string(stop=stop, **_shown(call), **hidden)
 
@@ -236,6 +241,17 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         if "ls_max_tokens" not in params and isinstance(limit, int):
             params["ls_max_tokens"] = limit
         return params
+
+    @override
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """What `dumps` writes: the options, without what came from the environment, and without a password."""
+        made = super().to_json()
+        if made["type"] == "constructor":
+            of_environment = self.of_environment()
+            kwargs = {name: value for name, value in made["kwargs"].items() if name not in of_environment}
+            address = {"base_url": without_user(kwargs["base_url"])} if "base_url" in kwargs else {}
+            made["kwargs"] = {**kwargs, **address}
+        return made
 
     @property
     @override

@@ -62,7 +62,7 @@ class OpenRouterEmbeddings(LangChainModel, EmbeddingOptions, Embeddings):
     def _requests(self, inputs: Iterable[Embeddable], kind: Kind, call: Mapping[str, Any]) -> list[Request]:
         # One text where a list should be is refused by core, and not taken for a list of letters.
         one = isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable)
-        given: Any = inputs if one else [wire_input(item) for item in inputs]
+        given: Any = inputs if one else [core.wire_input(item, wire_part) for item in inputs]
         options = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
         return core.embedding_requests(self, options, given, kind, self._own("chunk_size", call))
 
@@ -121,23 +121,3 @@ class OpenRouterEmbeddings(LangChainModel, EmbeddingOptions, Embeddings):
     async def aembed_query(self, text: Embeddable, **options: Any) -> Vector:
         """As `embed_query`."""
         return (await self.aembed([text], kind="query", **options)).vectors[0]
-
-
-def wire_input(item: Any) -> Any:
-    """One thing to embed as the wire takes it; what nobody knows is left to core to refuse.
-
-    Raises:
-        ValueError: a content block that lacks what its part needs.
-    """
-    if isinstance(item, Mapping):
-        if "type" in item:
-            return {"content": _parts([item])}
-        content = item.get("content")
-        return {**item, "content": _parts(content)} if isinstance(content, list | tuple) else item
-    if isinstance(item, list | tuple) and not all(isinstance(number, int) for number in item):
-        return {"content": _parts(item)}
-    return item
-
-
-def _parts(blocks: Iterable[Any]) -> list[Any]:
-    return [core.embedding_part(wire_part(block)) for block in blocks]

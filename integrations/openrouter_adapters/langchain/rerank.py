@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
@@ -18,9 +18,6 @@ from openrouter_adapters.langchain.model import LangChainModel
 
 Rankable = str | Document | Mapping[str, Any]
 """One thing to rank: text, a document, or the wire's ``{"text": ..., "image": ...}``."""
-
-
-D = TypeVar("D", bound=Rankable)
 
 
 class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
@@ -53,10 +50,12 @@ class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
         default=None, description="Keys of a document's metadata that go before its text, as lines `key: value`."
     )
 
-    def _request(self, query: str, documents: Sequence[Rankable], call: Mapping[str, Any]) -> Request:
+    def _request(self, query: str, documents: Sequence[Rankable], call: Mapping[str, Any]) -> Request | None:
+        if not (given := core.listed(documents, Document)):
+            return None
         options = self.own_names(call)
         own = checked_call({"rank_fields": options.pop("rank_fields", self.rank_fields)}, OpenRouterRerank)
-        texts = [ranked_text(document, own["rank_fields"] or ()) for document in documents]
+        texts = [ranked_text(document, own["rank_fields"] or ()) for document in given]
         return core.rerank_request(self, options, query, texts)
 
     # ---- with what it took
@@ -78,13 +77,11 @@ class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
             TypeError: query or documents are none; nothing was sent.
             ValueError: no model, or an option that cannot be right; nothing was sent.
         """
-        given = listed(documents)
-        return core.rerank(self._client, self._request(query, given, options)) if given else Ranked([])
+        return core.rerank(self._client, self._request(query, documents, options))
 
     async def arerank(self, query: str, documents: Sequence[Rankable], **options: Any) -> Ranked:
         """As `rerank`."""
-        given = listed(documents)
-        return await core.arerank(self._client, self._request(query, given, options)) if given else Ranked([])
+        return await core.arerank(self._client, self._request(query, documents, options))
 
     # ---- LangChain's
 
@@ -100,7 +97,7 @@ class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
             callbacks: not used: reranking is no run of its own.
             **options: options of this call, as for `rerank`, whose errors are raised too.
         """
-        given = listed(documents)
+        given = core.listed(documents, Document)
         return scored(given, self.rerank(query, given, **options).results)
 
     @override
@@ -108,7 +105,7 @@ class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None, **options: Any
     ) -> list[Document]:
         """As `compress_documents`."""
-        given = listed(documents)
+        given = core.listed(documents, Document)
         return scored(given, (await self.arerank(query, given, **options)).results)
 
 
@@ -119,17 +116,6 @@ def ranked_text(document: Rankable, fields: Sequence[str]) -> core.Text:
     found = {key: document.metadata.get(key) for key in fields}
     lines = [f"{key}: {value}" for key, value in found.items() if value is not None]
     return "\n".join([*lines, document.page_content])
-
-
-def listed(documents: Sequence[D]) -> list[D]:
-    """The documents as a list.
-
-    Raises:
-        TypeError: they are one text, or none at all.
-    """
-    if isinstance(documents, str | bytes | Mapping | Document) or not isinstance(documents, Iterable):
-        raise TypeError(f"documents must be a list, not {type(documents).__name__}: it is (query, documents)")
-    return list(documents)
 
 
 def scored(documents: Sequence[Document], ranks: Sequence[Rank]) -> list[Document]:

@@ -1,126 +1,141 @@
-"""LlamaIndex embeds many texts or pictures batch by batch; when one batch fails, what the others brought is not lost.
+"""Many texts or pictures, batch by batch: what each batch brought, and what all of them took.
 
-LlamaIndex throws the other batches away, and, async, goes on to send and pay those that nobody waits for any more. So
-the methods that go through the batches get a shell, which knows what each batch brought and took. The shell also holds
-the async batches to so many at once; for LlamaIndex, ``num_workers`` of 1 or None means all.
+LlamaIndex's own methods throw away what the other batches brought when one fails, and, async, go on to send and pay
+those that nobody waits for any more.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from typing import Any, TypeVar
+from functools import partial
+from itertools import repeat
+from typing import Any, Generic, TypeVar
 
-from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.utils import get_tqdm_iterable
 
-from openrouter_adapters.core.embeddings import Embedded, Vector, tell_rest
+from openrouter_adapters.core.answer import Answer
+from openrouter_adapters.core.batches import at_once, spent, tell_rest
+from openrouter_adapters.core.embeddings import Vector
 
-WORKERS = 4
-"""Requests at once, where nothing else is said."""
+T = TypeVar("T")
 
-M = TypeVar("M", bound=BaseEmbedding)
+Done = Callable[[list[Vector]], None]
+"""Tells LlamaIndex that a batch has its vectors."""
 
-
-class Batches:
-    """The batches of one call, so many at once."""
-
-    def __init__(self, at_once: int = WORKERS) -> None:
-        self.free = asyncio.Semaphore(at_once)
-        self.vectors: dict[int, Vector] = {}  # by the identity of what was embedded, which may be a picture
-        self.answers: list[Embedded] = []
-        self.failures: list[Exception] = []
-        self.tasks: set[asyncio.Task[Any]] = set()
-
-    def add(self, inputs: Sequence[Any], answer: Embedded) -> None:
-        """A batch succeeded."""
-        self.vectors.update(zip(map(id, inputs), answer.vectors, strict=True))
-        self.answers.append(answer)
-
-    def tell(self, error: Exception, inputs: Sequence[Any]) -> None:
-        """Put into the error what the other batches brought and took."""
-        if self.failures:
-            tell_rest(error, self.answers, self.failures, [self.vectors.get(id(item)) for item in inputs])
-
-    async def finish(self) -> None:
-        """Wait for the batches under way: they are paid. The others stop by themselves."""
-        if pending := {task for task in self.tasks if not task.done()}:
-            await asyncio.wait(pending)
+_paid: ContextVar[list[Answer[Any]] | None] = ContextVar("_paid", default=None)
 
 
-_batches: ContextVar[Batches | None] = ContextVar("_batches", default=None)
+def in_batches() -> bool:
+    """Whether what is sent now belongs to a call of many batches."""
+    return _paid.get() is not None
 
 
-def batch(inputs: Sequence[Any], embed: Callable[[], Embedded]) -> list[Vector]:
-    """Embed one batch; the call that it belongs to, if any, takes note."""
-    batches = _batches.get() or Batches()
-    try:
-        answer = embed()
-    except Exception as error:
-        batches.failures.append(error)
-        raise
-    batches.add(inputs, answer)
-    return answer.vectors
+@contextmanager
+def noted() -> Generator[Callable[[Answer[Any]], None]]:
+    """What is sent in this block is noted by the call of many batches that it belongs to, if to any.
 
-
-async def abatch(inputs: Sequence[Any], embed: Callable[[], Awaitable[Embedded]]) -> list[Vector]:
-    """As `batch`; once a batch has failed, no more are sent."""
-    batches = _batches.get() or Batches()
-    if task := asyncio.current_task():
-        batches.tasks.add(task)
-    async with batches.free:
-        if batches.failures:
-            # The failure is on its way to the caller; of a task that failed unseen asyncio would complain.
-            raise asyncio.CancelledError
-        try:
-            answer = await embed()
-        except Exception as error:
-            batches.failures.append(error)
-            raise
-    batches.add(inputs, answer)
-    return answer.vectors
-
-
-def keeps_batches(cls: type[M]) -> type[M]:
-    """A class decorator for an embedding model: an error tells what the other batches brought and took.
-
-    It is put around what LlamaIndex itself puts around the methods when the class is made.
+    It gives a function that takes the answer; a failure it sees by itself.
     """
-    for name in ("get_text_embedding_batch", "get_image_embedding_batch"):
-        setattr(cls, name, _shell(getattr(cls, name)))
-        setattr(cls, f"a{name}", _ashell(getattr(cls, f"a{name}")))
-    return cls
+    call = _paid.get()
+    paid: list[Answer[Any]] = [] if call is None else call
+    try:
+        yield paid.append
+    except Exception as error:
+        paid.extend(spent(error))
+        raise
 
 
-def _shell(method: Callable[..., list[Vector]]) -> Callable[..., list[Vector]]:
-    @wraps(method)
-    def shell(self: BaseEmbedding, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> list[Vector]:
-        batches = Batches()
-        token = _batches.set(batches)
+class Batches(Generic[T]):
+    """One call of many batches.
+
+    Args:
+        inputs: what is embedded, checked.
+        size: how many go into a batch.
+        told: tells LlamaIndex of a batch: of its begin, and of its end however it ends.
+        show_progress: whether there is a progress bar.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[T],
+        size: int,
+        told: Callable[[list[T]], AbstractContextManager[Done]],
+        show_progress: bool,
+    ) -> None:
+        self._batches = [list(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+        self._vectors: list[list[Vector] | None] = [None] * len(self._batches)
+        self._paid: list[Answer[Any]] = []
+        self._failures: list[BaseException] = []
+        self._told = told
+        self._show_progress = show_progress
+
+    def run(self, embed: Callable[[list[T]], list[Vector]]) -> list[Vector]:
+        """The vectors of all inputs in their order, one batch after the other.
+
+        Args:
+            embed: embeds a batch.
+        """
+        with self._noting() as places:
+            for at in places:
+                with self._told(self._batches[at]) as done:
+                    done(self._matched(at, embed(self._batches[at])))
+        return self._whole()
+
+    async def arun(self, embed: Callable[[list[T]], Awaitable[list[Vector]]], limit: int) -> list[Vector]:
+        """As `run`, so many batches at once."""
+
+        async def one(at: int) -> None:
+            with self._told(self._batches[at]) as done:
+                done(self._matched(at, await embed(self._batches[at])))
+
+        with self._noting() as places:
+            self._failures = await at_once((partial(one, at) for at in places), limit)
+            if self._failures:
+                raise self._failures[0]
+        return self._whole()
+
+    @contextmanager
+    def _noting(self) -> Generator[Iterable[int]]:
+        """The places of the batches, with a progress bar; what they take is noted, and told by a failure."""
+        outer, token = _paid.get(), _paid.set(self._paid)
         try:
-            return method(self, inputs, *args, **kwargs)
+            with _progress(len(self._batches), self._show_progress) as places:
+                yield places
         except Exception as error:
-            batches.tell(error, inputs)
+            tell_rest(error, self._failures or [error], self._paid, self._by_place())
             raise
         finally:
-            _batches.reset(token)
+            _paid.reset(token)
+            if outer is not None:  # this call is part of another's batch
+                outer.extend(self._paid)
 
-    return shell
+    def _matched(self, at: int, vectors: list[Vector]) -> list[Vector]:
+        """A batch's vectors, kept.
+
+        Raises:
+            ValueError: they cannot be matched with their inputs.
+        """
+        if len(vectors) != (count := len(self._batches[at])):
+            raise ValueError(f"a batch of {count} was embedded with {len(vectors)} vectors: there must be one for each")
+        self._vectors[at] = vectors
+        return vectors
+
+    def _by_place(self) -> list[Vector | None]:
+        placed = zip(self._vectors, self._batches, strict=True)
+        return [vector for vectors, batch in placed for vector in vectors or repeat(None, len(batch))]
+
+    def _whole(self) -> list[Vector]:
+        return [vector for vectors in self._vectors for vector in vectors or ()]
 
 
-def _ashell(method: Callable[..., Awaitable[list[Vector]]]) -> Callable[..., Awaitable[list[Vector]]]:
-    @wraps(method)
-    async def shell(self: BaseEmbedding, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> list[Vector]:
-        batches = Batches(self.num_workers or WORKERS)
-        token = _batches.set(batches)
-        try:
-            return await method(self, inputs, *args, **kwargs)
-        except Exception as error:
-            await batches.finish()
-            batches.tell(error, inputs)
-            raise
-        finally:
-            _batches.reset(token)
-
-    return shell
+@contextmanager
+def _progress(count: int, shown: bool) -> Generator[Iterable[int]]:
+    """The numbers below a count, with LlamaIndex's progress bar, which is closed on every path."""
+    places = iter(get_tqdm_iterable(range(count), shown, "Generating embeddings"))
+    try:
+        yield places
+    finally:
+        if isinstance(places, Generator):
+            places.close()

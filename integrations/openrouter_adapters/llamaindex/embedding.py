@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 from typing_extensions import override
 
 from openrouter_adapters.core import embeddings as core
@@ -14,20 +15,30 @@ from openrouter_adapters.core.arguments import check_positive
 from openrouter_adapters.core.embeddings import Embedded, Kind, Vector
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import Request
-from openrouter_adapters.core.wire import known
-from openrouter_adapters.llamaindex.batches import WORKERS, abatch, batch, keeps_batches
-from openrouter_adapters.llamaindex.inputs import Embeddable, Image, image_address, image_input, wire_input
-from openrouter_adapters.llamaindex.model import LlamaIndexModel
+from openrouter_adapters.llamaindex.batches import Batches, in_batches, noted
+from openrouter_adapters.llamaindex.embedding_events import told_images, told_texts
+from openrouter_adapters.llamaindex.inputs import (
+    Embeddable,
+    Image,
+    checked_images,
+    checked_texts,
+    listed,
+    whole_image,
+    wire_input,
+)
+from openrouter_adapters.llamaindex.shorthand import AdditionalKwargs, spelled_out
 
-_OURS = ("embed_batch_size", "num_workers")
-"""Options that are not the wire's."""
+WORKERS = 4
+"""Requests at once, where nothing else is said."""
+
+_OURS = ("embed_batch_size", "num_workers", "show_progress")
+"""Options of a call that are not the wire's; a call with usage and cost has no progress bar."""
 
 _MODEL = ("model", "model_name")
-_TOLD = ("dimensions", "input_type", "query_input_type", "document_input_type", "provider", "base_url")
+_SHOWN = ("dimensions", "input_type", "query_input_type", "document_input_type", "provider")
 
 
-@keeps_batches
-class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding):
+class OpenRouterEmbedding(AdditionalKwargs, EmbeddingOptions, MultiModalEmbedding):
     """Embedding models behind OpenRouter, for indices, retrievers, pipelines and splitters.
 
     ::
@@ -56,15 +67,16 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
         num_workers: requests at once, in the async methods; None: 4.
         embeddings_cache: a key-value store. LlamaIndex's key is the text and nothing else: give each model, and each
             ``dimensions``, a store of its own.
-        rate_limiter: asked before each request.
+        rate_limiter: asked before each request; for what the cache has there is none.
+        additional_kwargs: more options for every call, under the wire's names, as `OpenAIEmbedding` has it.
 
     Raises:
         TypeError: an argument that nobody knows; the nearest known one is named.
         ValueError: no model, no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = {**LlamaIndexModel.option_aliases, "model_name": "model"}
-    of_this_process: ClassVar[tuple[str, ...]] = (*LlamaIndexModel.of_this_process, "embeddings_cache")
+    option_aliases: ClassVar[Mapping[str, str]] = {**AdditionalKwargs.option_aliases, "model_name": "model"}
+    of_this_process: ClassVar[tuple[str, ...]] = (*AdditionalKwargs.of_this_process, "embeddings_cache")
 
     model: StrictStr = Field(description="Slug `author/name[:variant]`; embeddings have no default model.")
     # What LlamaIndex and its tracers read. A field of theirs, so no property can take its place.
@@ -111,20 +123,21 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
     @override
     def to_payload(self) -> dict[str, Any]:
         """What traces show of this model: its name and the options that shape a vector; no key, no headers."""
-        return {**super().to_payload(), **known(**{name: getattr(self, name) for name in _TOLD})}
+        return {**super().to_payload(), **self.shown(*_SHOWN)}
 
     def _requests(self, inputs: Iterable[Embeddable], kind: Kind, call: Mapping[str, Any]) -> list[Request]:
         # One text where a list should be is refused by core, and not taken for a list of letters.
-        one = isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable)
+        one = isinstance(inputs, str | bytes | Mapping | BaseModel) or not isinstance(inputs, Iterable)
         given: Any = inputs if one else [wire_input(item) for item in inputs]
-        options = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
-        return core.embedding_requests(self, options, given, kind, self._own("embed_batch_size", call))
+        named = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
+        options = spelled_out(named, self.set_options())
+        return core.embedding_requests(self, options, given, kind, self._batch_size(call))
 
-    def _own(self, name: str, call: Mapping[str, Any]) -> int:
-        """An option that is not the wire's: the call's, or else the instance's."""
-        value: int = (getattr(self, name) or WORKERS) if call.get(name) is None else call[name]
-        check_positive(name, value)
-        return value
+    def _batch_size(self, call: Mapping[str, Any]) -> int:
+        return _whole("embed_batch_size", call, self.embed_batch_size)
+
+    def _workers(self, call: Mapping[str, Any]) -> int:
+        return _whole("num_workers", call, WORKERS if self.num_workers is None else self.num_workers)
 
     # ---- with what it took
 
@@ -146,22 +159,33 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
             TypeError: something that cannot be embedded; nothing was sent.
             ValueError: no model, or an option that cannot be right; nothing was sent.
         """
-        wait = self.rate_limiter.acquire if self.rate_limiter else None
-        return core.embed(self._client, self._requests(inputs, kind, options), wait)
+        return self._fetch(self._requests(inputs, kind, options), limited=True)
 
     async def aembed(self, inputs: Iterable[Embeddable], *, kind: Kind = "document", **options: Any) -> Embedded:
         """As `embed`, ``num_workers`` requests at once."""
-        requests, workers = self._requests(inputs, kind, options), self._own("num_workers", options)
-        wait = self.rate_limiter.async_acquire if self.rate_limiter else None
-        return await core.aembed(self._client, requests, workers, wait)
+        return await self._afetch(self._requests(inputs, kind, options), self._workers(options), limited=True)
 
-    # ---- LlamaIndex's: it has asked its cache and the rate limiter before it calls these
+    def _fetch(self, requests: Sequence[Request], limited: bool) -> Embedded:
+        wait = self.rate_limiter.acquire if limited and self.rate_limiter is not None else None
+        with noted() as note:
+            answer = core.embed(self._client, requests, wait)
+            note(answer)
+        return answer
+
+    async def _afetch(self, requests: Sequence[Request], workers: int, limited: bool) -> Embedded:
+        wait = self.rate_limiter.async_acquire if limited and self.rate_limiter is not None else None
+        with noted() as note:
+            answer = await core.aembed(self._client, requests, workers, wait)
+            note(answer)
+        return answer
+
+    # ---- LlamaIndex's: texts. For a single one it has asked the rate limiter before it calls these; in a batch they do
 
     def _embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        return core.embed(self._client, self._requests(_checked(texts), kind, {}))
+        return self._fetch(self._requests(checked_texts(texts), kind, {}), in_batches())
 
     async def _aembed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        return await core.aembed(self._client, self._requests(_checked(texts), kind, {}), 1)
+        return await self._afetch(self._requests(checked_texts(texts), kind, {}), 1, in_batches())
 
     @override
     def _get_query_embedding(self, query: str) -> Vector:
@@ -181,13 +205,49 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return batch(texts, lambda: self._embed(texts, "document"))
+        return self._embed(texts, "document").vectors
 
     @override
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return await abatch(texts, lambda: self._aembed(texts, "document"))
+        return (await self._aembed(texts, "document")).vectors
 
-    # ---- images: LlamaIndex does not ask the rate limiter for them
+    def _text_batches(self, texts: Iterable[str], show_progress: bool) -> Batches[str]:
+        given = checked_texts(listed("texts", texts))
+        return Batches(given, self._batch_size({}), partial(told_texts, self), show_progress)
+
+    @override
+    def get_text_embedding_batch(
+        self, texts: Iterable[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Vector]:
+        """The vectors of texts, in their order.
+
+        Every text is checked before anything is sent. When a batch fails, no more are sent.
+
+        Args:
+            texts: what to embed.
+            show_progress: whether there is a progress bar, which counts batches.
+            **kwargs: not used, as in LlamaIndex; options of a call are for `embed`.
+
+        Raises:
+            OpenRouterError: as `embed`.
+            TypeError: a text that is none, named by its place in the list; nothing was sent.
+            ValueError: half a character; nothing was sent.
+        """
+        batches = self._text_batches(texts, show_progress)
+        cached = self.embeddings_cache is not None
+        return batches.run(self._get_text_embeddings_cached if cached else self._get_text_embeddings)
+
+    @override
+    async def aget_text_embedding_batch(
+        self, texts: Iterable[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Vector]:
+        """As `get_text_embedding_batch`, ``num_workers`` batches at once; those under way at a failure are awaited."""
+        batches = self._text_batches(texts, show_progress)
+        cached = self.embeddings_cache is not None
+        embed = self._aget_text_embeddings_cached if cached else self._aget_text_embeddings
+        return await batches.arun(embed, self._workers({}))
+
+    # ---- images
 
     @override
     def _get_image_embedding(self, img_file_path: Image) -> Vector:
@@ -199,24 +259,66 @@ class OpenRouterEmbedding(LlamaIndexModel, EmbeddingOptions, MultiModalEmbedding
 
     @override
     def _get_image_embeddings(self, img_file_paths: Sequence[Image]) -> list[Vector]:
-        return batch(img_file_paths, lambda: self.embed(map(_image, img_file_paths)))
+        return self.embed(map(whole_image, img_file_paths)).vectors
 
     @override
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Image]) -> list[Vector]:
-        return await abatch(img_file_paths, lambda: self.aembed(map(_image, img_file_paths)))
+        return (await self.aembed(map(whole_image, img_file_paths))).vectors
+
+    @override
+    def get_image_embedding(self, img_file_path: Image) -> Vector:
+        """The vector of a picture.
+
+        Args:
+            img_file_path: its path or address, its bytes, an open file, an image block or an image node.
+
+        Raises:
+            OpenRouterError: as `embed`.
+            TypeError: it is no picture; nothing was sent.
+            ValueError: it cannot be read; nothing was sent.
+        """
+        with told_images(self, [img_file_path]) as done:
+            vector = self._get_image_embedding(img_file_path)
+            done([vector])
+        return vector
+
+    @override
+    async def aget_image_embedding(self, img_file_path: Image) -> Vector:
+        """As `get_image_embedding`."""
+        with told_images(self, [img_file_path]) as done:
+            vector = await self._aget_image_embedding(img_file_path)
+            done([vector])
+        return vector
+
+    def _image_batches(self, images: Iterable[Image], show_progress: bool) -> Batches[Image]:
+        given = checked_images(listed("img_file_paths", images))
+        return Batches(given, self._batch_size({}), partial(told_images, self), show_progress)
+
+    @override
+    def get_image_embedding_batch(self, img_file_paths: Iterable[Image], show_progress: bool = False) -> list[Vector]:
+        """The vectors of pictures, in their order; all that `get_text_embedding_batch` says of texts.
+
+        Args:
+            img_file_paths: the pictures, each as for `get_image_embedding`.
+            show_progress: whether there is a progress bar, which counts batches.
+        """
+        return self._image_batches(img_file_paths, show_progress).run(self._get_image_embeddings)
+
+    @override
+    async def aget_image_embedding_batch(
+        self, img_file_paths: Iterable[Image], show_progress: bool = False
+    ) -> list[Vector]:
+        """As `get_image_embedding_batch`, ``num_workers`` batches at once; those under way at a failure are awaited."""
+        batches = self._image_batches(img_file_paths, show_progress)
+        return await batches.arun(self._aget_image_embeddings, self._workers({}))
 
 
-def _image(image: Image) -> dict[str, Any]:
-    return image_input(image_address(image))
-
-
-def _checked(texts: Sequence[str]) -> Sequence[str]:
-    """The texts, all of them text: LlamaIndex fails on anything else, but only once it is paid.
+def _whole(name: str, call: Mapping[str, Any], own: int) -> int:
+    """An option that is not the wire's: the call's, or else the instance's.
 
     Raises:
-        TypeError: one is none.
+        ValueError: it is no whole number greater than 0.
     """
-    for at, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {at} must be a str, not {text!r:.80}; embed() takes blocks, nodes and token numbers")
-    return texts
+    value: int = own if call.get(name) is None else call[name]
+    check_positive(name, value)
+    return value

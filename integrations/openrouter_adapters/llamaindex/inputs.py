@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO, IOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -16,8 +18,10 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MetadataMode, Node, NodeWithScore
+from pydantic import BaseModel
 
-from openrouter_adapters.core.embeddings import embedding_part
+from openrouter_adapters.core import embeddings as core
+from openrouter_adapters.core.arguments import check_text
 from openrouter_adapters.core.rerank import Text
 from openrouter_adapters.llamaindex import media
 
@@ -31,6 +35,8 @@ Image = str | Path | bytes | BytesIO | ImageBlock | ImageNode | ImageDocument
 Rankable = str | BaseNode | NodeWithScore | Mapping[str, Any]
 """One thing to rank: text, a node, or the wire's ``{"text": ..., "image": ...}``."""
 
+T = TypeVar("T")
+
 _ADDRESS = ("http://", "https://", "data:")
 
 
@@ -42,9 +48,7 @@ def wire_input(item: Any) -> Any:
     """
     if isinstance(item, BaseNode):
         return _whole_node(item)
-    if isinstance(item, list | tuple) and not all(isinstance(number, int) for number in item):
-        return {"content": [_part(block) for block in item]}
-    return {"content": [_part(item)]} if hasattr(item, "block_type") else item
+    return core.wire_input([item] if hasattr(item, "block_type") else item, _part)
 
 
 def _whole_node(node: BaseNode) -> Any:
@@ -55,8 +59,8 @@ def _whole_node(node: BaseNode) -> Any:
     return {"content": [*([_text_part(text)] if text else []), image_input(picture)["content"][0]]}
 
 
-def _part(block: Any) -> Any:
-    """A content part; a part of the wire's as it is."""
+def _part(block: Any) -> Mapping[str, Any]:
+    """A content part of chat; a part of the wire's as it is."""
     match block:
         case str():
             return _text_part(block)
@@ -67,11 +71,11 @@ def _part(block: Any) -> Any:
         case AudioBlock():
             return media.audio_part(block)
         case VideoBlock():
-            return embedding_part(media.video_part(block))
+            return media.video_part(block)
         case DocumentBlock():
-            return embedding_part(media.document_part(block))
+            return media.document_part(block)
         case Mapping():
-            return embedding_part(block)
+            return block
     raise TypeError(f"a part to embed must be text, a picture, sound, a film or a document, not {block!r:.80}")
 
 
@@ -79,8 +83,54 @@ def _text_part(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def image_input(url: str) -> dict[str, Any]:
+def listed(name: str, inputs: Iterable[T]) -> list[T]:
+    """The inputs of a batch as a list.
+
+    Raises:
+        TypeError: they are one thing, or none at all.
+    """
+    if isinstance(inputs, str | bytes | Mapping | BaseModel | IOBase) or not isinstance(inputs, Iterable):
+        raise TypeError(f"{name} must be a list with one item for each vector, not {inputs!r:.80}")
+    return list(inputs)
+
+
+def checked_texts(texts: Sequence[str]) -> Sequence[str]:
+    """The texts, all of them text: LlamaIndex fails on anything else, but only once it is paid.
+
+    Raises:
+        TypeError: one is none.
+        ValueError: one has half a character.
+    """
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {at} must be a str, not {text!r:.80}; embed() takes blocks, nodes and token numbers")
+        check_text(f"text {at}", text)
+    return texts
+
+
+def checked_images(images: Sequence[Image]) -> Sequence[Image]:
+    """The pictures, all of which can be read. They are read again when their batch is sent: memory holds one batch.
+
+    Raises:
+        TypeError: one is no picture.
+        ValueError: one cannot be read.
+    """
+    for at, image in enumerate(images):
+        try:
+            image_address(image)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"image {at}: {error}") from error
+    return images
+
+
+def whole_image(image: Image) -> dict[str, Any]:
     """A picture as a thing to embed."""
+    return image_input(image_address(image))
+
+
+def image_input(url: str) -> dict[str, Any]:
+    """The address of a picture as a thing to embed."""
     return {"content": [{"type": "image_url", "image_url": {"url": url}}]}
 
 
@@ -89,8 +139,7 @@ def image_address(image: Any) -> str:
 
     Raises:
         TypeError: it is no picture.
-        ValueError: there is none in it, or its media type cannot be told.
-        OSError: the file cannot be read.
+        ValueError: there is none in it, it cannot be read, or its media type cannot be told.
     """
     if isinstance(image, ImageBlock):
         return media.address("image", image.image, image.path, image.url, image.image_mimetype)
@@ -98,9 +147,11 @@ def image_address(image: Any) -> str:
         if (found := node_image(image)) is None:
             raise ValueError(f"the node {image.node_id} has no image: give it the data, a path or a url")
         return found
-    if isinstance(image, str) and image.startswith(_ADDRESS):
+    if isinstance(image, str) and image[:8].lower().startswith(_ADDRESS):
         return image
     if isinstance(image, str | Path):
+        if not os.path.exists(image):
+            raise ValueError(f"there is no file {str(image)!r:.80}; base64 is given as a data: address, or as bytes")
         return media.address("image", None, image, None, None)
     # An open file is the caller's: one in memory is read without moving its position.
     data = BytesIO(image.getvalue()) if isinstance(image, BytesIO) else image
@@ -123,17 +174,37 @@ def node_image(node: BaseNode) -> str | None:
     return media.address("image", data, path, url, mime) if data or path or url else None
 
 
-def ranked_document(item: Any, mode: MetadataMode) -> Text:
-    """One thing to rank as the wire takes it; what nobody knows is left to core to refuse.
+def ranked_documents(items: Sequence[Any], mode: MetadataMode, images: bool) -> list[Text]:
+    """Things to rank as the wire takes them; what nobody knows is left to core to refuse.
+
+    A picture that cannot be read is left out where there is text; one warning tells of all of them.
 
     Args:
-        item: text, a node, or an object of the wire's.
+        items: texts, nodes, or objects of the wire's.
         mode: which of a node's metadata counts beside its text.
+        images: whether a node's picture goes with its text.
+
+    Raises:
+        ValueError: a picture without text cannot be read.
     """
+    unread: list[str] = []
+    made = [_ranked(item, mode, images, unread) for item in items]
+    if unread:
+        warnings.warn(f"{len(unread)} of the nodes are ranked by text alone: {unread[0]}", stacklevel=2)
+    return made
+
+
+def _ranked(item: Any, mode: MetadataMode, images: bool, unread: list[str]) -> Text:
     node = item.node if isinstance(item, NodeWithScore) else item
     if not isinstance(node, BaseNode):
         return node  # type: ignore[no-any-return]
-    text, picture = node.get_content(metadata_mode=mode), node_image(node)
+    text, picture = node.get_content(metadata_mode=mode), None
+    try:
+        picture = node_image(node) if images else None
+    except ValueError as error:
+        if not text:
+            raise
+        unread.append(f"node {node.node_id}: {error}")
     if picture is None:
         return text
     return {**({"text": text} if text else {}), "image": picture}

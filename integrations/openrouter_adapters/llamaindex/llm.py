@@ -17,12 +17,11 @@ from llama_index.core.base.llms.types import (
     MessageRole,
 )
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr, field_serializer, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
-from openrouter_adapters.core.request import Request, build_request, checked_call, request_body, requiring_parameters
-from openrouter_adapters.core.wire import known
+from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
     acloses,
@@ -37,7 +36,7 @@ from openrouter_adapters.llamaindex.callbacks import (
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.react import formats_react
-from openrouter_adapters.llamaindex.shorthand import ALIASES, SECRET, SHORT, in_the_open, spelled_out
+from openrouter_adapters.llamaindex.shorthand import ALIASES, AdditionalKwargs, spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
 from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections
 
@@ -51,13 +50,13 @@ Nearly every model on OpenRouter has at least this much. A larger guess would ha
 have not; a much smaller one would make query engines ask many times over, and agents forget.
 """
 
-_TOLD = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
+_SHOWN = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
 
 @formats_react
 @checks_arguments
 @keeps_secrets
-class OpenRouter(StructuredPrediction):
+class OpenRouter(AdditionalKwargs, StructuredPrediction):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -95,26 +94,6 @@ class OpenRouter(StructuredPrediction):
     allow_fallbacks: StrictBool | None = Field(
         default=None, description="Short for `provider={'allow_fallbacks': ...}`."
     )
-    additional_kwargs: dict[str, Any] | None = Field(
-        default=None,
-        description="More options for every call, under the wire's names; they win over the other arguments.",
-        repr=False,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hide_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
-        return in_the_open(options)
-
-    @field_validator("additional_kwargs")
-    @classmethod
-    def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
-        checked_call(options or {})
-        return options
-
-    @field_serializer("additional_kwargs")
-    def _without_secrets(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
-        return options and {name: value for name, value in options.items() if name not in SECRET}
 
     @classmethod
     @override
@@ -153,14 +132,7 @@ class OpenRouter(StructuredPrediction):
     @override
     def to_payload(self) -> dict[str, Any]:
         """What traces show of this model: its metadata and the options that shape an answer; no key, no headers."""
-        told = {name: getattr(self, name) for name in _TOLD}
-        return {**super().to_payload(), **known(**told, base_url=_without_user(self.base_url))}
-
-    @override
-    def set_options(self) -> dict[str, Any]:
-        """The options that are set, by the names that core knows."""
-        short = {name: getattr(self, name) for name in SHORT}
-        return spelled_out({**super().set_options(), **known(**short)})
+        return {**super().to_payload(), **self.shown(*_SHOWN)}
 
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
@@ -326,13 +298,6 @@ def _check_one_answer(request: Request) -> None:
     """
     if (count := request.body.get("n")) not in (None, 1):
         raise ValueError(f"n={count!r}: LlamaIndex takes one answer per call, so call as often; achat() side by side")
-
-
-def _without_user(address: str | None) -> str | None:
-    """An address without the name and password that may stand before the host."""
-    scheme, mark, rest = (address or "").partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" or None
 
 
 def _window(listed: Model | None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import wrapt  # llama-index-core needs it too
+import wrapt  # comes with llama-index-core
 from llama_index.core.schema import BaseComponent
 
 LLMS = ("llama_index.core.llms.loading", "RECOGNIZED_LLMS")

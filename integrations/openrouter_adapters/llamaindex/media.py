@@ -11,7 +11,7 @@ from io import IOBase
 from pathlib import Path
 from typing import Any
 
-import filetype  # type: ignore[import-untyped]  # comes with llama-index-core, which guesses with it too
+import filetype  # type: ignore[import-untyped]  # comes with llama-index-core
 from llama_index.core.base.llms.types import AudioBlock, DocumentBlock, ImageBlock, VideoBlock
 
 from openrouter_adapters.core.wire import known

@@ -10,7 +10,7 @@ from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
-from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
 from pydantic import Field, StrictBool, StrictStr
 from typing_extensions import override
 
@@ -19,8 +19,16 @@ from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import Request, checked_call
 from openrouter_adapters.core.rerank import Rank, Ranked
 from openrouter_adapters.core.wire import known
-from openrouter_adapters.llamaindex.inputs import Rankable, ranked_document
+from openrouter_adapters.llamaindex.inputs import Rankable, ranked_documents
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
+
+_OF_NODES = ("metadata_mode", "rank_images")
+"""Options of a call that say what of a node is ranked."""
+
+_OURS = (*_OF_NODES, "keep_retrieval_score", "show_progress")
+"""Options of a call that are not the wire's; bare scores have no node to keep one in."""
+
+_SCORE = "retrieval_score"
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -38,13 +46,15 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
     scores that were given stay as they were. ``rerank`` and ``arerank`` give the bare scores with what they took:
     ``usage``, ``cost`` (USD, `Decimal`), ``model``, ``provider`` and ``id``.
 
-    A node with a picture is sent with it, which only some models can rank.
+    A node with a picture is sent with it, which only some models can rank; ``rank_images=False`` sends texts only. One
+    whose picture cannot be read is ranked by its text, with a warning.
 
     Args:
         model: ``author/name``; reranking has no default model.
         top_n: keep this many nodes; None: all.
         metadata_mode: which of a node's metadata counts beside its text.
         keep_retrieval_score: whether the retriever's score stays, as ``retrieval_score`` in the metadata.
+        rank_images: whether a node's picture is sent beside its text.
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr`` ...
 
     Raises:
@@ -59,6 +69,9 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
     keep_retrieval_score: StrictBool = Field(
         default=False, description="Keep the retriever's score, as `retrieval_score` in the metadata."
     )
+    rank_images: StrictBool = Field(
+        default=True, description="Send a node's picture beside its text; False: rank by text alone."
+    )
 
     @classmethod
     @override
@@ -66,12 +79,16 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
         """The tag in serialized settings and in traces."""
         return "OpenRouterRerank"
 
-    def _request(self, query: str | QueryBundle, documents: Sequence[Rankable], call: Mapping[str, Any]) -> Request:
-        options = self.own_names(call)
-        own = checked_call({"metadata_mode": options.pop("metadata_mode", None)}, OpenRouterRerank)
-        mode = own["metadata_mode"] or self.metadata_mode
+    def _request(
+        self, query: str | QueryBundle, documents: Iterable[Rankable], call: Mapping[str, Any]
+    ) -> Request | None:
+        if not (given := core.listed(documents, BaseNode, NodeWithScore)):
+            return None
+        options = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
+        own = checked_call(known(**{name: call.get(name) for name in _OF_NODES}), OpenRouterRerank)
+        mode, images = (own.get(name, getattr(self, name)) for name in _OF_NODES)
         text = query.query_str if isinstance(query, QueryBundle) else query
-        return core.rerank_request(self, options, text, [ranked_document(document, mode) for document in documents])
+        return core.rerank_request(self, options, text, ranked_documents(given, mode, images))
 
     # ---- with what it took
 
@@ -81,8 +98,8 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
         Args:
             query: what they are to be relevant to.
             documents: texts, nodes with or without a score, or objects with ``text`` or ``image``.
-            **options: options of this call, ``top_n`` and ``metadata_mode`` among them; they win over the instance's,
-                None clears one. A name that is no option goes into the body as it is.
+            **options: options of this call, ``top_n``, ``metadata_mode`` and ``rank_images`` among them; they win over
+                the instance's, None clears one. A name that is no option goes into the body as it is.
 
         Returns:
             ``results``, the most relevant first, each with the ``index`` of its document and its ``relevance_score``;
@@ -93,13 +110,11 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
             TypeError: query or documents are none; nothing was sent.
             ValueError: no model, or an option that cannot be right; nothing was sent.
         """
-        given = _listed(documents)
-        return core.rerank(self._client, self._request(query, given, options)) if given else Ranked([])
+        return core.rerank(self._client, self._request(query, documents, options))
 
     async def arerank(self, query: str | QueryBundle, documents: Iterable[Rankable], **options: Any) -> Ranked:
         """As `rerank`."""
-        given = _listed(documents)
-        return await core.arerank(self._client, self._request(query, given, options)) if given else Ranked([])
+        return await core.arerank(self._client, self._request(query, documents, options))
 
     # ---- LlamaIndex's
 
@@ -152,8 +167,15 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
         """A node with its new score; what the retriever gave is left as it was."""
         node = found.node
         if self.keep_retrieval_score:
-            node = node.model_copy(update={"metadata": {**node.metadata, "retrieval_score": found.score}})
+            node = _with_score(node, found.score)
         return found.model_copy(update={"node": node, "score": rank.relevance_score})
+
+
+def _with_score(node: BaseNode, score: float | None) -> BaseNode:
+    """A copy that keeps the retriever's score; neither a prompt nor another embedding or ranking is to see it."""
+    excluded = ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
+    hidden = {name: list(dict.fromkeys([*getattr(node, name), _SCORE])) for name in excluded}
+    return node.model_copy(update={"metadata": {**node.metadata, _SCORE: score}, **hidden})
 
 
 def _query(query_bundle: QueryBundle | None) -> QueryBundle:
@@ -166,18 +188,6 @@ def _check_nodes(nodes: Sequence[Any]) -> None:
     for at, node in enumerate(nodes):
         if not isinstance(node, NodeWithScore):
             raise TypeError(f"node {at} must be a NodeWithScore, not {node!r:.80}; rerank() takes texts and nodes")
-
-
-def _listed(documents: Iterable[Rankable]) -> list[Rankable]:
-    """The documents as a list.
-
-    Raises:
-        TypeError: they are one text, or none at all.
-    """
-    one = isinstance(documents, str | bytes | Mapping | BaseNode | NodeWithScore)
-    if one or not isinstance(documents, Iterable):
-        raise TypeError(f"documents must be a list, not {type(documents).__name__}: it is (query, documents)")
-    return list(documents)
 
 
 def _facts(ranked: Ranked) -> dict[str, Any]:

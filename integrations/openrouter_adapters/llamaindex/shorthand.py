@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from openrouter_adapters.core.request import merged
+from pydantic import Field, field_serializer, field_validator, model_validator
+from typing_extensions import override
+
+from openrouter_adapters.core.request import checked_call, merged
+from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
 
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
@@ -20,6 +24,37 @@ SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_as
 
 _SOME = ("tools", "stop")  # an empty list, which the API refuses, says the same as none
 _OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
+
+
+class AdditionalKwargs(LlamaIndexModel):
+    """``additional_kwargs``, as LlamaIndex's packages for OpenAI have it."""
+
+    additional_kwargs: dict[str, Any] | None = Field(
+        default=None,
+        description="More options for every call, under the wire's names; they win over the other arguments.",
+        repr=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return in_the_open(options)
+
+    @field_validator("additional_kwargs")
+    @classmethod
+    def _check_additional_kwargs(cls, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        checked_call(options or {}, cls)
+        return options
+
+    @field_serializer("additional_kwargs")
+    def _without_secrets(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        return options and {name: value for name, value in options.items() if name not in SECRET}
+
+    @override
+    def set_options(self) -> dict[str, Any]:
+        """The options that are set, by the names that core knows."""
+        short = {name: getattr(self, name, None) for name in SHORT}
+        return spelled_out({**super().set_options(), **known(**short)})
 
 
 def spelled_out(options: Mapping[str, Any], before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
