@@ -219,7 +219,7 @@ def test_a_cut_off_call_goes_back_only_if_it_was_answered() -> None:
         additional_kwargs={"tool_calls": [call('{"a')]},
     )
     told = ChatMessage(role="tool", content="cut off", additional_kwargs={"tool_call_id": "c1"})
-    assert wire_messages([said, ChatMessage("go on")])[0] == {"role": "assistant", "content": ""}
+    assert [message["role"] for message in wire_messages([said, ChatMessage("go on")])] == ["user"]
     assert wire_messages([said, told])[0]["tool_calls"] == [call('{"a')]
 
 

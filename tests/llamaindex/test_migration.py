@@ -136,7 +136,7 @@ def test_text_prompts(old: Callable[..., OpenRouter], gateway: LocalGateway) -> 
         ({"reuse_client": False}, "connections are always shared, leave it out"),
         ({"api_version": "v1"}, "one version, leave it out"),
         ({"organization": "org"}, "leave it out"),
-        ({"tokenizer": "gpt2"}, "Settings.tokenizer"),
+        ({"tokenizer": "gpt2"}, "how many tokens it took, leave it out"),
         ({"openai_client": object()}, "use http_client"),
         ({"async_openai_client": object()}, "use http_async_client"),
         ({"model_name": MODEL}, "did you mean 'model'"),

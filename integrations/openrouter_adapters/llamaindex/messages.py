@@ -306,11 +306,12 @@ def _calls(message: ChatMessage) -> list[ToolCall]:
     """
     calls = plain_calls(message)
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    if blocks:
+    if blocks:  # then nothing is missing: a name may be empty as the model left it
         texts = {call.id: call.arguments for call in calls}
-        calls = [_call_of(block, texts.get(block.tool_call_id or "")) for block in blocks]
-    if nameless := next((call for call in calls if not call.name), None):
-        raise ValueError(f"a tool call has no name, only arguments={nameless.arguments!r:.80}")
+        return [_call_of(block, texts.get(block.tool_call_id or "")) for block in blocks]
+    if not all(call.name for call in calls):
+        given = message.additional_kwargs["tool_calls"]
+        raise ValueError(f"additional_kwargs['tool_calls'] has a call without a name: {given!r:.200}")
     return calls
 
 

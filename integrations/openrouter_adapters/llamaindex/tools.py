@@ -54,7 +54,7 @@ def wire_tool(tool: BaseTool | Mapping[str, Any], strict: bool | None) -> dict[s
     """
     if isinstance(tool, Mapping):
         return dict(tool)
-    metadata = getattr(tool, "metadata", None)
+    metadata: Any = getattr(tool, "metadata", None)
     if not hasattr(metadata, "to_openai_tool"):
         name = getattr(tool, "__name__", None) if callable(tool) else None
         remedy = f"FunctionTool.from_defaults({name})" if name else "give FunctionTool.from_defaults(...) or a dict"
