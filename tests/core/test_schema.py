@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from openrouter_adapters.core.json_text import partial_json, read_json, read_json_among_words
 from openrouter_adapters.core.mismatch import mismatch
-from openrouter_adapters.core.schema import can_be_strict, resolved, rooted, schema_name, size_in_place, strict_schema
+from openrouter_adapters.core.schema import (
+    can_be_strict,
+    in_place,
+    resolved,
+    rooted,
+    schema_name,
+    size_in_place,
+    strict_schema,
+)
 
 STRING = {"type": "string"}
 INTEGER = {"type": "integer"}

@@ -30,6 +30,7 @@ from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.raw import Raw
 
 from .conftest import MODEL
+from .runs import memory
 
 HELLO = [ChatMessage("hello")]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -228,7 +229,7 @@ def test_a_conversation_keeps_what_was_spoken(
     streamed: bool, make: Callable[..., OpenRouter], gateway: LocalGateway
 ) -> None:
     gateway.reply(audio=HEARD, times=2)
-    engine = SimpleChatEngine.from_defaults(llm=make(**SPEAK))
+    engine = SimpleChatEngine.from_defaults(llm=make(**SPEAK), memory=memory())
     assert ("".join(engine.stream_chat("sing").response_gen) if streamed else str(engine.chat("sing"))) == "la"
     stored = [ChatMessage.model_validate_json(message.model_dump_json()) for message in engine.chat_history]
     assert stored == engine.chat_history

@@ -26,10 +26,8 @@ from llama_index.core.base.llms.types import (
 
 from openrouter_adapters.llamaindex.messages import wire_messages
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+from .conftest import PNG, PNG_URL
+
 WAV = base64.b64decode("UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=")
 HOUR = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 

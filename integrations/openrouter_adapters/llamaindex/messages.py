@@ -37,7 +37,14 @@ from openrouter_adapters.llamaindex import media
 Part = dict[str, Any]
 
 _ROLES = {MessageRole.CHATBOT: "assistant", MessageRole.MODEL: "assistant", MessageRole.FUNCTION: "tool"}
-_NOT_THE_CALLER = ("openrouter_adapters", "llama_index", "wrapt", "contextlib", "asyncio")
+_NOT_THE_CALLER = (
+    "openrouter_adapters",
+    "llama_index",
+    "llama_index_instrumentation",
+    "wrapt",
+    "contextlib",
+    "asyncio",
+)
 
 
 def wire_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
