@@ -187,7 +187,7 @@ async def llamaindex_astream(model: Any, talk: list[Any]) -> ChatResponse:
 
 def llamaindex_shown(response: ChatResponse) -> Facts:
     said = response.additional_kwargs
-    [text] = blocks(response, TextBlock)
+    [text], heard = blocks(response, TextBlock), llamaindex_audio(response)
     thoughts = blocks(response, ThinkingBlock)
     details = [item for block in thoughts for item in block.additional_information.get("reasoning_details") or []]
     counts = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -195,13 +195,13 @@ def llamaindex_shown(response: ChatResponse) -> Facts:
         {
             **{name: said.get(name) for name in (*_SAID_ALIKE, "model", "refusal", "annotations", *counts)},
             **{name: said.get(name) for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens")},
-            "text": text.text,
+            "text": "" if heard and text.text == heard.get("transcript") else text.text,  # spoken words stand there too
             "reasoning": "".join(block.content or "" for block in thoughts),
             "reasoning_details": details,
             "opaque": opaque(details),
             "calls": [(b.tool_call_id, b.tool_name, b.tool_kwargs) for b in blocks(response, ToolCallBlock)],
             "images": [str(block.url) for block in blocks(response, ImageBlock)],
-            "audio": llamaindex_audio(response),
+            "audio": heard,
             "logprobs": [row_facts(row) for row in response.logprobs or []],
         }
     )

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from openrouter_adapters.core.json_text import partial_json, read_json, read_json_among_words
 from openrouter_adapters.core.mismatch import mismatch
-from openrouter_adapters.core.schema import can_be_strict, resolved, rooted, schema_name, size_in_place, strict_schema
+from openrouter_adapters.core.schema import (
+    can_be_strict,
+    in_place,
+    resolved,
+    rooted,
+    schema_name,
+    size_in_place,
+    strict_schema,
+)
 
 STRING = {"type": "string"}
 INTEGER = {"type": "integer"}
@@ -456,3 +464,36 @@ def test_json_among_words(text: str, value: Any) -> None:
 def test_no_json_among_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|follows|deeply|Extra data"):
         read_json_among_words(text)
+
+
+# ---------------------------------------------------------------------------------------------------------- in place
+
+
+def test_references_are_put_in_place() -> None:
+    town = {"type": "object", "title": "Town", "properties": {"name": {"type": "string"}}}
+    schema = {
+        "$ref": "#/$defs/Trip",
+        "$defs": {
+            "Trip": {"type": "object", "properties": {"to": {"$ref": "#/$defs/Goal", "description": "where"}}},
+            "Goal": {"$ref": "#/$defs/Town"},
+            "Town": {**town, "discriminator": {"mapping": {"a": "#/$defs/Town"}}},
+        },
+    }
+    before = copy.deepcopy(schema)
+    assert in_place(schema) == {"type": "object", "properties": {"to": {**town, "description": "where"}}}
+    assert schema == before
+
+
+def test_a_schema_that_contains_itself_keeps_its_references() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    assert in_place({"$ref": "#/$defs/Node", "$defs": {"Node": node}}) == {**node, "$defs": {"Node": node}}
+
+
+def test_a_property_may_be_called_as_a_keyword_is() -> None:
+    schema = {"type": "object", "properties": {"$defs": {"type": "string"}, "discriminator": {"type": "string"}}}
+    assert in_place(schema) == schema
+
+
+def test_a_reference_that_leads_nowhere_is_named() -> None:
+    with pytest.raises(ValueError, match=r"schema Trip: '#/\$defs/Town' not found"):
+        in_place({"title": "Trip", "type": "object", "properties": {"to": {"$ref": "#/$defs/Town"}}})

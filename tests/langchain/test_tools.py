@@ -13,8 +13,9 @@ from langchain_core.tools import InjectedToolArg, tool
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
+from openrouter_adapters.core.tools import wire_tool_choice
 from openrouter_adapters.langchain import ChatOpenRouter
-from openrouter_adapters.langchain.tools import wire_tool, wire_tool_choice
+from openrouter_adapters.langchain.tools import wire_tool
 
 CACHE = {"type": "ephemeral"}
 

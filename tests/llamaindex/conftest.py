@@ -1,9 +1,11 @@
 """An OpenRouter LLM that talks to a local gateway, and eyes for what LlamaIndex says of its calls."""
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from llama_index.core import Settings
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
@@ -16,6 +18,10 @@ __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
 MODEL = "openai/gpt-4o-mini"
 KEY = "sk-or-v1-the-secret"
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
 @pytest.fixture
@@ -41,6 +47,16 @@ def make(gateway: LocalGateway) -> Iterator[Callable[..., OpenRouter]]:
 @pytest.fixture
 def llm(make: Callable[..., OpenRouter]) -> OpenRouter:
     return make()
+
+
+@pytest.fixture
+def global_settings() -> Iterator[None]:
+    """What a test puts into LlamaIndex's Settings is gone after it."""
+    names = ("_llm", "_embed_model", "_callback_manager")
+    before = {name: getattr(Settings, name) for name in names}
+    yield
+    for name, value in before.items():
+        setattr(Settings, name, value)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What an answer carries, unstreamed and as the last item of a stream."""
 
 import copy
+import itertools
 import json
 import pickle
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage
 
 from openrouter_adapters.core.reply import Reply
@@ -28,6 +30,7 @@ from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.raw import Raw
 
 from .conftest import MODEL
+from .runs import memory
 
 HELLO = [ChatMessage("hello")]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -139,7 +142,7 @@ def test_encrypted_reasoning_alone(llm: OpenRouter, gateway: LocalGateway) -> No
     details = [{"type": "reasoning.encrypted", "data": "AAAA", "format": "openai-responses-v1", "index": 0}]
     gateway.reply("so", reasoning_details=details)
     thought = llm.chat(HELLO).message.blocks[0]
-    assert isinstance(thought, ThinkingBlock) and thought.content == ""
+    assert isinstance(thought, ThinkingBlock) and thought.content is None
     assert thought.additional_information == {"reasoning_details": details}
 
 
@@ -183,17 +186,62 @@ def test_a_refusal(llm: OpenRouter, gateway: LocalGateway) -> None:
         assert response.message.content == ""
 
 
+HEARD = {"id": "a1", "data": "UklGRg==", "transcript": "la", "expires_at": 1}
+SPEAK: dict[str, Any] = {"modalities": ["text", "audio"], "audio": {"voice": "v", "format": "pcm16"}}
+
+
 def test_sound(llm: OpenRouter, gateway: LocalGateway) -> None:
-    heard = {"id": "a1", "data": "UklGRg==", "transcript": "la", "expires_at": 1}
-    gateway.reply(audio=heard)
-    asked = {"modalities": ["text", "audio"], "audio": {"voice": "v", "format": "pcm16"}}
-    *items, last = llm.stream_chat(HELLO, **asked)  # the wire gives sound in streams only
+    gateway.reply(audio=HEARD)
+    *items, last = llm.stream_chat(HELLO, **SPEAK)  # the wire gives sound in streams only
     assert kinds(last) == ["text", "audio"]
     block = last.message.blocks[1]
     assert isinstance(block, AudioBlock) and (block.audio, block.format) == (b"UklGRg==", "pcm16")
     assert last.additional_kwargs["audio"] == {"id": "a1", "transcript": "la", "expires_at": 1}
     pieces = [item.additional_kwargs.get("audio_delta") or {} for item in items]
     assert "".join(piece.get("data") or "" for piece in pieces) == "UklGRg=="
+
+
+@pytest.mark.parametrize("written", ["", "so"])
+async def test_spoken_words_are_the_text_of_an_answer_that_has_no_other(
+    written: str, llm: OpenRouter, gateway: LocalGateway
+) -> None:
+    gateway.reply(written, audio=HEARD, times=4)
+    text = written or "la"
+    whole, items = llm.chat(HELLO, **SPEAK), list(llm.stream_chat(HELLO, **SPEAK))
+    aitems = [item async for item in await llm.astream_chat(HELLO, **SPEAK)]
+    assert llm.complete("hello", **SPEAK).text == text
+    await llm.aclose()
+    for response in (whole, items[-1], aitems[-1]):
+        assert response.message.content == text and kinds(response) == ["text", "audio"]
+        assert response.message == whole.message and not response.message.additional_kwargs
+        assert response.additional_kwargs["audio"]["transcript"] == "la"
+    for seen in (items, aitems):
+        so_far = list(itertools.accumulate(item.delta or "" for item in seen))
+        assert so_far == [item.message.content for item in seen] and so_far[-1] == text
+        assert (
+            "".join((item.additional_kwargs.get("audio_delta") or {}).get("transcript") or "" for item in seen) == "la"
+        )
+
+
+@pytest.mark.filterwarnings("ignore:messages. audio of an assistant")
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_conversation_keeps_what_was_spoken(
+    streamed: bool, make: Callable[..., OpenRouter], gateway: LocalGateway
+) -> None:
+    gateway.reply(audio=HEARD, times=2)
+    engine = SimpleChatEngine.from_defaults(llm=make(**SPEAK), memory=memory())
+    assert ("".join(engine.stream_chat("sing").response_gen) if streamed else str(engine.chat("sing"))) == "la"
+    stored = [ChatMessage.model_validate_json(message.model_dump_json()) for message in engine.chat_history]
+    assert stored == engine.chat_history
+    engine.chat("again")
+    assert [message["content"] for message in gateway.requests[-1].body["messages"]] == ["sing", "la", "again"]
+
+
+def test_a_parsed_file_alone_is_no_thought(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply("so", annotations=[PARSED])
+    thought = llm.chat(HELLO).message.blocks[0]
+    assert isinstance(thought, ThinkingBlock) and thought.content is None
+    assert thought.additional_information == {"annotations": [PARSED]}
 
 
 def test_logprobs(llm: OpenRouter, gateway: LocalGateway) -> None:

@@ -198,18 +198,16 @@ def test_a_token_budget_stops_the_next_call(make: Callable[..., OpenRouter], gat
     assert len(gateway.requests) == 2
 
 
-def test_the_manager_of_the_settings_hears_every_call(llm: OpenRouter, gateway: LocalGateway) -> None:
+def test_the_manager_of_the_settings_hears_every_call(
+    llm: OpenRouter, gateway: LocalGateway, global_settings: None
+) -> None:
     counter = TokenCountingHandler(tokenizer=str.split)
-    before = (Settings._llm, Settings._callback_manager)
-    try:
-        Settings.callback_manager = CallbackManager([counter])
-        Settings.llm = llm
-        gateway.reply("a", usage={"prompt_tokens": 111, "completion_tokens": 222})
-        assert Settings.llm is llm
-        assert Settings.llm.predict(PromptTemplate("hello")) == "a"
-        assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (111, 222)
-    finally:
-        Settings._llm, Settings._callback_manager = before
+    Settings.callback_manager = CallbackManager([counter])
+    Settings.llm = llm
+    gateway.reply("a", usage={"prompt_tokens": 111, "completion_tokens": 222})
+    assert Settings.llm is llm
+    assert Settings.llm.predict(PromptTemplate("hello")) == "a"
+    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (111, 222)
 
 
 def test_tags_are_on_every_event(llm: OpenRouter, gateway: LocalGateway, events: list[Any]) -> None:

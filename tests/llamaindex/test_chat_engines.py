@@ -135,15 +135,14 @@ async def test_trouble_on_the_wire_is_told_and_nothing_hangs(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_tokens_of_a_chat_are_those_of_the_wire(way: str, llm: OpenRouter, gateway: LocalGateway) -> None:
+async def test_tokens_of_a_chat_are_those_of_the_wire(
+    way: str, llm: OpenRouter, gateway: LocalGateway, global_settings: None
+) -> None:
     gateway.reply("Red.", usage={"prompt_tokens": 111, "completion_tokens": 22, "total_tokens": 133}, times=2)
-    counter, before = TokenCountingHandler(tokenizer=str.split), Settings._callback_manager
+    counter = TokenCountingHandler(tokenizer=str.split)
     Settings.callback_manager = CallbackManager([counter])
-    try:
-        chat = engine(llm)
-        for words in ("What colour is Ayr?", "Really?"):
-            assert await said(chat, way, words) == "Red."
-    finally:
-        Settings._callback_manager = before
-        await llm.aclose()
+    chat = engine(llm)
+    for words in ("What colour is Ayr?", "Really?"):
+        assert await said(chat, way, words) == "Red."
+    await llm.aclose()
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (222, 44)

@@ -5,7 +5,6 @@ as the provider said it unstreamed, with every item of ``reasoning_details`` and
 """
 
 import asyncio
-import base64
 import itertools
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 
 from ..vendors import ANSWERS, Message, events, replayed, whole
+from .conftest import PNG, PNG_URL
 from .runs import QUESTION, add, arguments, memory, ran, results, script, sent, weather
 
 # The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
@@ -32,9 +32,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Make = Callable[..., OpenRouter]
 both_ways = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 
 
 # ------------------------------------------------------------------------------------------------- reasoning loops
@@ -136,7 +133,7 @@ async def test_what_a_tool_shows_reaches_the_model(llm: OpenRouter, gateway: Loc
     await ran(FunctionAgent(tools=[chart], llm=llm), QUESTION)
     told = sent(gateway)[-1]
     assert told["role"] == "tool" and [part["type"] for part in told["content"]] == ["text", "image_url", "file"]
-    assert told["content"][1]["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PNG).decode()
+    assert told["content"][1]["image_url"]["url"] == PNG_URL
     assert told["content"][2]["file"]["filename"] == "chart.pdf"
 
 

@@ -26,16 +26,13 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 
 from ..vendors import ANSWERS, events, replayed, whole
+from .conftest import PNG_URL
 from .runs import QUESTION, memory, ran, results, sent, weather
 
 # The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Make = Callable[..., OpenRouter]
-PIXEL = (
-    "data:image/png;base64,"
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 CITED = {"type": "url_citation", "url_citation": {"url": "https://example.com", "title": "E", "start_index": 0}}
 SCANNED = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo/" * 20_000}}
 PARSED = {"type": "file", "file": {"hash": "h", "name": "a.pdf", "content": [{"type": "text", "text": "A"}, SCANNED]}}
@@ -44,7 +41,7 @@ RICH: dict[str, Any] = {
     "text": "See.\n",
     "reasoning": "Hm.",
     "reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "signature": "s", "index": 0}],
-    "images": [PIXEL],
+    "images": [PNG_URL],
     "annotations": [CITED, PARSED],
 }
 # Core hands its serializer something that pydantic refuses since then: https://github.com/pydantic/pydantic/pull/13506
@@ -146,7 +143,7 @@ def test_what_is_taken_up_again_is_sent_as_it_was(
         assert kept == replayed(message)
     else:
         assert (kept["content"], kept["reasoning_details"]) == (RICH["text"], RICH["reasoning_details"])
-        assert kept["annotations"] == [PARSED] and kept["images"][0]["image_url"]["url"] == PIXEL
+        assert kept["annotations"] == [PARSED] and kept["images"][0]["image_url"]["url"] == PNG_URL
 
 
 # ------------------------------------------------------------------------------------------------------------ sizes

@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -99,12 +100,6 @@ def test_api_base_is_base_url(gateway: LocalGateway) -> None:
         assert llm.chat(HELLO).message.content
         llm.chat(HELLO, api_base=gateway.base_url + "/")
         assert "api_base" not in gateway.requests[-1].body
-
-
-def test_names_of_openai_like(make: Callable[..., OpenRouter]) -> None:
-    client, sound = object(), {"voice": "alloy"}
-    llm = make(async_http_client=client, audio_config=sound)
-    assert llm.http_async_client is client and llm.audio == sound
 
 
 def test_bad_arguments(make: Callable[..., OpenRouter]) -> None:
@@ -263,12 +258,42 @@ def calls_of(ask: Callable[[], Any]) -> int:
     return counted["call"] + counted["c_call"]
 
 
-def test_metadata_and_payload_cost_nothing(make: Callable[..., OpenRouter]) -> None:
-    """LlamaIndex asks for them with every call: a few calls of functions, so no I/O."""
+def test_metadata_and_payload_take_few_calls(make: Callable[..., OpenRouter]) -> None:
+    """LlamaIndex asks for them with every call of a model."""
     llm = make(model="openai/gpt-4o-mini:free", provider={"order": ["a"]}, additional_kwargs={"top_p": 1})
     llm.to_payload()
     assert calls_of(lambda: llm.metadata) <= 40
     assert calls_of(llm.to_payload) <= 60
+
+
+LISTENING: list[list[str]] = []
+
+
+@cache
+def listen() -> None:
+    """Python keeps an audit hook for ever, so there is one, which mostly does nothing."""
+    sys.addaudithook(lambda event, _: LISTENING[-1].append(event) if LISTENING else None)
+
+
+def io_of(ask: Callable[[], Any]) -> list[str]:
+    """What Python says of files, sockets, processes and threads meanwhile."""
+    listen()
+    LISTENING.append([])
+    try:
+        ask()
+    finally:
+        seen = LISTENING.pop()
+    return [
+        event for event in seen if event.startswith(("open", "socket.", "subprocess.", "os.", "_thread.", "import"))
+    ]
+
+
+def test_metadata_and_payload_do_no_io(make: Callable[..., OpenRouter], gateway: LocalGateway) -> None:
+    llm = make(model="openai/gpt-4o-mini:free", models=["new/model"])
+    llm.to_payload()  # loads the catalogue that the package brings
+    assert io_of(lambda: llm.metadata) == io_of(llm.to_payload) == io_of(lambda: llm.model_copy().metadata) == []
+    assert not gateway.requests
+    assert "open" in io_of(lambda: open(__file__).close()) and "socket.connect" in io_of(lambda: make().complete("hi"))
 
 
 # --------------------------------------------------------------------------------- stored, copied, shown to others

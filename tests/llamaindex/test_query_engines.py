@@ -1,6 +1,6 @@
 """Query engines of every response mode over the adapter: what is asked, how often, and what comes of trouble."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,12 +33,9 @@ STREAMS = [mode for mode, count in REQUESTS.items() if count and "accumulate" no
 
 
 @pytest.fixture
-def settings(llm: OpenRouter) -> Iterator[None]:
+def settings(llm: OpenRouter, global_settings: None) -> None:
     """The engines that ask no model want one all the same."""
-    before = (Settings._llm, Settings._callback_manager)
     Settings.llm = llm
-    yield
-    Settings._llm, Settings._callback_manager = before
 
 
 def engine(llm: OpenRouter, texts: list[str] = FACTS, **options: Any) -> Any:

@@ -187,7 +187,7 @@ def test_the_body_of_a_function(make: Make, gateway: LocalGateway) -> None:
             closed = (
                 {"additionalProperties": False, "required": ["name", "people"]} if strict else {"required": ["name"]}
             )
-            assert function["parameters"]["$defs"]["Town"].items() >= closed.items()
+            assert function["parameters"]["properties"]["towns"]["items"].items() >= closed.items()
 
 
 def test_the_body_of_a_prompt(make: Make, gateway: LocalGateway) -> None:

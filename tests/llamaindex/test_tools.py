@@ -34,6 +34,9 @@ def add(a: int, b: int = 0) -> int:
 
 
 ADD = FunctionTool.from_defaults(add)
+SEARCH = {"type": "openrouter:web_search"}
+WIRE_ADD = ADD.metadata.to_openai_tool()
+NAMED = {"type": "function", "function": {"name": "add"}}
 BOOK = FunctionTool.from_defaults(lambda to, stops: "booked", name="book", description="Book.", fn_schema=Trip)
 
 
@@ -69,8 +72,66 @@ def test_tool_choice(llm: OpenRouter, options: dict[str, Any], choice: Any) -> N
 
 
 def test_tool_choice_that_is_no_tool(llm: OpenRouter) -> None:
-    with pytest.raises(ValueError, match=r"tool_choice='ad' is none of the tools \['add'\]"):
+    with pytest.raises(ValueError, match=r"tool_choice='ad': no such tool; there are \['add'\]"):
         prepared(llm, [ADD], tool_choice="ad")
+
+
+@pytest.mark.parametrize(
+    ("tools", "options", "said"),
+    [
+        ([add], {}, r"is no tool: FunctionTool.from_defaults\(add\)"),
+        ([Place], {}, r"is no tool: FunctionTool.from_defaults\(Place\)"),
+        ([3], {}, "tools has 3, which is no tool: give FunctionTool"),
+        (ADD, {}, "tools must be a list, not <"),
+        ({"type": "openrouter:web_search"}, {}, "tools must be a list, not {"),
+        ([ADD], {"tool_choice": ["add"]}, r"tool_choice=\['add'\] must be one tool's name, a dict, or 'auto', 'none'"),
+    ],
+)
+def test_what_is_no_tool_is_refused_in_words(
+    llm: OpenRouter, gateway: LocalGateway, tools: Any, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        llm.chat_with_tools(tools, user_msg="hi", **options)
+    assert not gateway.requests
+
+
+def test_a_choice_that_names_no_tool_is_refused_as_a_dict_too(llm: OpenRouter) -> None:
+    with pytest.raises(ValueError, match="no such tool; there are"):
+        prepared(llm, [ADD], tool_choice={"type": "function", "function": {"name": "ad"}})
+
+
+def test_a_server_tool_is_chosen_by_its_type(llm: OpenRouter) -> None:
+    assert prepared(llm, [ADD, SEARCH], tool_choice=SEARCH["type"])["tool_choice"] == SEARCH
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"tools": [WIRE_ADD], "tool_choice": "any"}, {"tools": [WIRE_ADD], "tool_choice": "required"}),
+        ({"tools": [WIRE_ADD], "tool_choice": "add"}, {"tools": [WIRE_ADD], "tool_choice": NAMED}),
+        ({"tools": [ADD], "tool_choice": NAMED}, {"tools": [WIRE_ADD], "tool_choice": NAMED}),
+        ({"tools": [WIRE_ADD]}, {"tools": [WIRE_ADD]}),
+        ({"tool_choice": "any"}, {"tool_choice": "required"}),
+        ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": False}, {}),
+    ],
+)
+async def test_tools_of_a_plain_call_are_put_as_those_of_chat_with_tools(
+    llm: OpenRouter, gateway: LocalGateway, options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    before = copy.deepcopy({name: value for name, value in options.items() if value != [ADD]})
+    llm.chat(HELLO, **options)
+    await llm.acomplete("hello", **options)
+    await llm.aclose()
+    for request in gateway.requests:
+        assert {key: value for key, value in request.body.items() if key not in ("model", "messages")} == sent
+    assert before.items() <= options.items()
+
+
+def test_a_tools_schema_has_everything_in_place(llm: OpenRouter) -> None:
+    """References are what fewer providers understand."""
+    parameters = prepared(llm, [BOOK])["tools"][0]["function"]["parameters"]
+    assert "$" not in str(parameters) and "definitions" not in parameters
+    assert parameters["properties"]["to"]["properties"].keys() == {"name", "note"}
 
 
 def test_the_callers_history_stays(llm: OpenRouter) -> None:
@@ -101,13 +162,12 @@ def test_strict_tools(make: Callable[..., OpenRouter], llm: OpenRouter) -> None:
     schema = function["parameters"]
     assert function["strict"] is True
     assert (schema["required"], schema["additionalProperties"]) == (["to", "stops"], False)
-    assert schema["$defs"]["Place"]["required"] == ["name", "note"]
-    assert schema["$defs"]["Place"]["additionalProperties"] is False
+    for place in (schema["properties"]["to"], schema["properties"]["stops"]["items"]):
+        assert place["required"] == ["name", "note"] and place["additionalProperties"] is False
     assert prepared(make(strict=True), [BOOK], strict=False)["tools"][0]["function"]["strict"] is False
     assert prepared(llm, [BOOK], strict=True)["tools"][0]["function"]["strict"] is True
 
 
-SEARCH = {"type": "openrouter:web_search"}
 OWN_TOOLS = [SEARCH, {"type": "function", "function": {"name": "other", "parameters": {}}}]
 
 

@@ -30,7 +30,7 @@ _NOT_NEEDED = {
     "mode": "vectors have no modes; query_input_type and document_input_type tell queries from documents",
     "organization": "an OpenRouter key has none, leave it out",
     "api_version": "OpenRouter's API has one version, leave it out",
-    "tokenizer": "LlamaIndex counts with Settings.tokenizer, leave it out",
+    "tokenizer": "each answer says how many tokens it took, leave it out",
     "openai_client": "use http_client",
     "async_openai_client": "use http_async_client",
     "check_embedding_ctx_length": "texts are sent as they are, leave it out",

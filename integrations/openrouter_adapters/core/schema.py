@@ -22,7 +22,9 @@ UNNAMED = "structured_output"
 
 _LONGEST_NAME = 64
 _LARGEST_IN_PLACE = 2_000
-_NAMED_PARTS = ("properties", "$defs", "definitions")
+_DEFINITIONS = ("$defs", "definitions")
+_OF_DEFINITIONS = (*_DEFINITIONS, "discriminator")  # which tells apart by their addresses
+_NAMED_PARTS = ("properties", *_DEFINITIONS)
 _LISTED_PARTS = ("anyOf", "oneOf", "allOf")
 _ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "$defs", "definitions", "$schema", "$id"}
 # What the strict subset has besides those; a schema with anything else stays as it is.
@@ -177,6 +179,30 @@ def size_in_place(schema: Schema) -> float:
 def fits_in_place(schema: Schema) -> bool:
     """Whether everything that a schema refers to can be put in place without making it endless or huge."""
     return size_in_place(schema) <= _LARGEST_IN_PLACE
+
+
+def in_place(schema: Schema) -> dict[str, Any]:
+    """A fresh schema with everything in place that it refers to; with its definitions, unless it `fits_in_place`.
+
+    Raises:
+        ValueError: a reference leads nowhere.
+    """
+    made = rooted(schema)
+    if not fits_in_place(made):
+        return made
+
+    def put(node: Any) -> Any:
+        if not isinstance(node, Mapping):
+            return node
+        while (ref := text_of(node.get("$ref"))) is not None:
+            found = resolved(ref, made)
+            if found is None:
+                raise ValueError(f"schema {schema.get('title') or ''}: {ref!r} not found. Add it to `$defs`")
+            node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+        return mapped({key: value for key, value in node.items() if key not in _OF_DEFINITIONS}, put)
+
+    placed: dict[str, Any] = put(made)
+    return placed
 
 
 def requires_everything(schema: Schema) -> bool:

@@ -14,6 +14,9 @@ from typing import Any
 
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
 
+_CALL_IDS = ("call_id", "toolUseId", "id")
+_ARGUMENTS = ("arguments", "args", "input", "parameters")
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -39,6 +42,15 @@ class ToolCall:
         arguments = _json_text(function.get("arguments"))
         return cls(text_of(call.get("id")) or "", text_of(function.get("name")) or "", arguments, parse_args(arguments))
 
+    @classmethod
+    def from_any(cls, call: Mapping[str, Any]) -> ToolCall:
+        """Read a call as another API has it: OpenAI's two, Anthropic's, Bedrock's, Gemini's or Cohere's."""
+        held = dict_of(call.get("function")) or call
+        # An item of OpenAI's Responses has an id of its own beside that of the call.
+        call_id = next(filter(None, (id_text(call.get(key)) for key in _CALL_IDS)), "")
+        arguments = _json_text(next((held[key] for key in _ARGUMENTS if held.get(key) is not None), None))
+        return cls(call_id, text_of(held.get("name")) or "", arguments, parse_args(arguments))
+
     def to_wire(self) -> dict[str, Any]:
         """The item for the next request: the original JSON text, since providers cache by it."""
         function = {"name": self.name, "arguments": self.arguments or "{}"}
@@ -62,6 +74,11 @@ def read_calls(calls: Any, generation_id: str | None) -> tuple[ToolCall, ...]:
     return tuple(made)
 
 
+def id_text(value: Any) -> str:
+    """The id of a call as text, a number too; "" when there is none."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
 def made_up_id(generation_id: str | None, place: int) -> str:
     """The id of a call that came without one."""
     return f"call_{generation_id or 'unknown'}_{place}"
@@ -80,7 +97,7 @@ def parse_args(arguments: str) -> dict[str, Any] | None:
 
 def _json_text(arguments: Any) -> str:
     if isinstance(arguments, dict):  # not as documented, but unmistakable
-        return json.dumps(arguments)
+        return json.dumps(arguments, ensure_ascii=False)
     return arguments if isinstance(arguments, str) else ""
 
 

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.client import AsyncReplyStream, ReplyStream
 from openrouter_adapters.core.request import Request, build_request, requiring_parameters
+from openrouter_adapters.core.tools import ToolChoice, wire_tool_choice
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import chunk_maker
@@ -31,7 +32,7 @@ from openrouter_adapters.langchain.structured import (
     names_of,
     wanted_by,
 )
-from openrouter_adapters.langchain.tools import ToolChoice, wire_format, wire_forms, wire_tool, wire_tool_choice
+from openrouter_adapters.langchain.tools import wire_format, wire_forms, wire_tool
 
 # Options of a call that are not the wire's; `stream` is core's own.
 _OF_THIS_SIDE = ("stream", "cost_in_usage")

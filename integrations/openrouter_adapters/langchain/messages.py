@@ -21,7 +21,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from openrouter_adapters.core.tool_calls import parse_args
+from openrouter_adapters.core.tool_calls import ToolCall, parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
 from openrouter_adapters.langchain.parts import KEPT, Part, wire_part
 
@@ -244,10 +244,8 @@ def _calls(message: AIMessage, answered: set[str]) -> list[Wire]:
 def _written_calls(message: AIMessage) -> Iterator[Wire]:
     """Calls that stand in the content alone (standard, Anthropic's, OpenAI's Responses), and the former kind."""
     for block in dicts_of(message.content if isinstance(message.content, list) else []):
-        if block.get("type") in ("tool_call", "tool_use"):
-            yield _call(block, _json(block.get("args") or block.get("input") or {}))
-        elif block.get("type") == "function_call":
-            yield _call({**block, "id": block.get("call_id")}, str(block.get("arguments") or ""))
+        if block.get("type") in ("tool_call", "tool_use", "function_call"):
+            yield ToolCall.from_any(block).to_wire()
     former = dict_of(message.additional_kwargs.get("function_call"))
     if former and not message.tool_calls:
         yield _call({**former, "id": _function_id(former.get("name"))}, str(former.get("arguments") or ""))

@@ -19,10 +19,11 @@ from typing_extensions import override
 
 from openrouter_adapters.core.json_text import partial_json
 from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Said, failure
+from openrouter_adapters.core.tools import tool_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
-from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, tool_name, wire_tool
+from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, wire_tool
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 

@@ -5,34 +5,29 @@ https://openrouter.ai/docs/features/tool-calling
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typing_extensions
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel
 
+from openrouter_adapters.core import tools as core
 from openrouter_adapters.core.schema import (
     can_be_strict,
     fits_in_place,
     json_schema_format,
     requires_everything,
-    rooted,
     schema_name,
     strict_schema,
     stricter,
 )
-from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.schemas import Wanted, wanted
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
-ToolChoice = str | bool | Mapping[str, Any] | None
-
-_WORDS = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 _FORMATS = ("json_object", "text", "grammar", "python")
-_NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 # Keys that stand beside a function, not in it.
 _BESIDE = ("cache_control", "defer_loading", "eager_input_streaming")
 _ANTHROPIC = {"type", "name", "description", "input_schema"}
@@ -87,71 +82,12 @@ def _function_tool(tool: Tool) -> dict[str, Any]:
 
 
 def function_tool(schema: Wanted) -> dict[str, Any]:
-    """The tool that a schema stands for: to call it is to give the answer.
-
-    References are put in place, which more providers understand, unless that makes the schema endless or huge.
+    """The tool that a schema stands for; see core.
 
     Raises:
         ValueError: a reference leads nowhere.
     """
-    parameters = rooted(schema.schema)
-    if fits_in_place(parameters):
-        try:
-            parameters = dereference_refs(parameters)
-        except KeyError as error:
-            raise ValueError(f"schema {schema.name}: {error.args[0]} Add it to `$defs`") from None
-        parameters = {key: value for key, value in parameters.items() if key not in ("$defs", "definitions")}
-    parameters.pop("title", None)
-    description = parameters.pop("description", None) or schema.description
-    function = known(name=schema.name, description=description, parameters=parameters or dict(_NO_ARGUMENTS))
-    return {"type": "function", "function": function}
-
-
-# ---------------------------------------------------------------------------------------------- which tool
-
-
-def wire_tool_choice(choice: ToolChoice, tools: Sequence[Mapping[str, Any]]) -> str | dict[str, Any] | None:
-    """Which tool must be called.
-
-    Args:
-        choice: "auto", "none", "required" or "any" (one of them must), the name of a tool (of a server tool: its type),
-            True (the only tool, or any of several), a dict of the wire, or None or False (say nothing).
-        tools: the tools, in the wire's form.
-
-    Raises:
-        ValueError: no such tool.
-    """
-    choices = {tool_name(tool) or str(tool.get("type")): _chosen(tool) for tool in tools}
-    if isinstance(choice, Mapping):
-        name = dict_of(choice.get("function")).get("name")
-        if name is not None and name not in choices:
-            raise ValueError(_no_such_tool(choice, choices))
-        return dict(choice)
-    if not choice:
-        return None
-    if choice is True:
-        choice = next(iter(choices)) if len(tools) == 1 else "required"
-    if choice in choices:
-        return choices[choice]
-    word = _WORDS.get(choice)
-    if word is None or (word == "required" and not tools):
-        raise ValueError(_no_such_tool(choice, choices))
-    return word if tools else None  # without tools none can be called, and the API refuses to hear of it
-
-
-def _chosen(tool: Mapping[str, Any]) -> dict[str, Any]:
-    name = tool_name(tool)
-    return {"type": tool.get("type")} if name is None else {"type": "function", "function": {"name": name}}
-
-
-def _no_such_tool(choice: ToolChoice, names: Iterable[str]) -> str:
-    return f"tool_choice={choice!r}: no such tool; there are {list(names)}, or use {', '.join(map(repr, _WORDS))}"
-
-
-def tool_name(tool: Mapping[str, Any]) -> str | None:
-    """The name of a function tool; server tools have none."""
-    function = tool.get("function")
-    return function.get("name") if isinstance(function, Mapping) else None
+    return core.function_tool(schema.name, schema.description, schema.schema)
 
 
 # ---------------------------------------------------------------------------------------------- which format
@@ -214,25 +150,9 @@ def wire_forms(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: the tools are no list.
     """
-    made = dict(options)
-    if "tools" in made:
-        made |= _of_tools(made["tools"], made)
-    elif isinstance(made.get("tool_choice"), str):
-        made["tool_choice"] = _WORDS.get(made["tool_choice"], made["tool_choice"])
+    made = core.call_tools(options, lambda tool, strict: wire_tool(tool, strict=strict))
     given = made.get("response_format")
     if given is not None and not is_wire_format(given):
         made["response_format"] = wire_format(given, None)
         made.setdefault("require_parameters", True)
     return made
-
-
-def _of_tools(tools: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """The tools of a call and what goes with them; takes ``strict`` out of the options."""
-    if isinstance(tools, Mapping | str) or not isinstance(tools, Iterable | None):
-        raise TypeError(f"tools must be a list, not {tools!r:.80}")
-    strict = options.pop("strict", None)
-    made = [wire_tool(tool, strict=strict) for tool in tools or ()]
-    if not made:
-        return dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls"))
-    choice = {"tool_choice": wire_tool_choice(options["tool_choice"], made)} if "tool_choice" in options else {}
-    return {"tools": made, **choice}

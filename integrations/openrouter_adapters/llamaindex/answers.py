@@ -92,11 +92,11 @@ def _blocks(reply: Reply, calls: Iterable[ToolCall], audio_format: str | None) -
     """Thinking, exactly one text, pictures, sound, citations, tool calls: in this order."""
     return [
         *_thinking(reply),
-        TextBlock(text=reply.text),
+        TextBlock(text=reply.text or spoken(reply)),
         *image_blocks(reply.images),
         *_audio(reply.audio, audio_format),
         *citation_blocks(reply.annotations),
-        *(_call_block(call) for call in calls),
+        *(call_block(call) for call in calls),
     ]
 
 
@@ -113,7 +113,7 @@ def _thinking(reply: Reply) -> list[ThinkingBlock]:
         return []
     information = known(reasoning_details=details if thought else None, annotations=files or None)
     tokens = (reply.usage.reasoning_tokens if reply.usage else None) or None
-    return [ThinkingBlock(content=reply.reasoning, num_tokens=tokens, additional_information=information)]
+    return [ThinkingBlock(content=reply.reasoning or None, num_tokens=tokens, additional_information=information)]
 
 
 def image_blocks(images: Iterable[Mapping[str, Any]]) -> list[ImageBlock]:
@@ -146,12 +146,21 @@ def _citation(page: Mapping[str, Any]) -> CitationBlock:
     )
 
 
+def spoken(reply: Reply) -> str:
+    """The words of generated sound: the text of an answer that has no other.
+
+    So a conversation keeps them: sound itself cannot be sent back, and LlamaIndex's memories count a message's
+    ``additional_kwargs``, so they stand in no second place of the message.
+    """
+    return text_of((reply.audio or {}).get("transcript")) or ""
+
+
 def _audio(audio: Mapping[str, Any] | None, audio_format: str | None) -> list[AudioBlock]:
     data = text_of((audio or {}).get("data"))
     return [AudioBlock(audio=data.encode("ascii", "replace"), format=audio_format)] if data else []
 
 
-def _call_block(call: ToolCall) -> ToolCallBlock:
+def call_block(call: ToolCall) -> ToolCallBlock:
     """A tool call; the raw text of its arguments when they are cut off or no JSON object."""
     kwargs = call.arguments if call.args is None else call.args
     return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=kwargs)

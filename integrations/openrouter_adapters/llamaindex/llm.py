@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
+from openrouter_adapters.core.tools import call_tools, listed
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
 from openrouter_adapters.llamaindex.callbacks import (
     acloses,
@@ -38,7 +39,7 @@ from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.react import formats_react
 from openrouter_adapters.llamaindex.shorthand import ALIASES, AdditionalKwargs, spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
-from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections
+from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections, wire_tool
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -137,6 +138,7 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
     def _request(self, messages: list[dict[str, Any]], call: dict[str, Any]) -> tuple[Request, Asked]:
         one_call = call.pop("allow_parallel_tool_calls", True) is False
         guarded = call.pop("require_parameters", None)
+        call = call_tools(call, wire_tool, self.strict)
         options = spelled_out(self.own_names({**call, **secrets.get()}), self.set_options())
         request = build_request(self, options, messages)
         if guarded:
@@ -156,14 +158,15 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
         with self._client.stream(request) as stream:
             for delta in stream:
                 yield progress.item(delta)
-        yield chat_response(stream.reply(), asked, delta="")
+        yield from progress.end(stream.reply())
 
     async def _aitems(self, request: Request, asked: Asked) -> ChatResponseAsyncGen:
         progress = Progress(asked)
         async with self._client.astream(request) as stream:
             async for delta in stream:
                 yield progress.item(delta)
-        yield chat_response(stream.reply(), asked, delta="")
+        for item in progress.end(stream.reply()):
+            yield item
 
     # ---- chat
 
@@ -265,7 +268,8 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
         """
         last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
         messages = [*(chat_history or ()), *([] if last is None else [last])]
-        offered: list[Any] = [*tools, *server_tools(request_body(self.set_options(), {}))] if tools else []
+        offered = listed(tools)
+        offered += server_tools(request_body(self.set_options(), {})) if offered else []
         options = tool_options(offered, tool_choice, tool_required, self.strict if strict is None else strict)
         if options and not allow_parallel_tool_calls:
             options["allow_parallel_tool_calls"] = False

@@ -23,7 +23,12 @@ UNTITLED = "input_document"
 def image_part(block: ImageBlock) -> dict[str, Any]:
     """``image_url``: an address, or the picture itself as a ``data:`` URL."""
     url = address("image", block.image, block.path, block.url, block.image_mimetype)
-    return {"type": "image_url", "image_url": known(url=url, detail=block.detail)}
+    return image_url_part(url, block.detail)
+
+
+def image_url_part(url: str, detail: str | None = None) -> dict[str, Any]:
+    """The wire's part for a picture at an address."""
+    return {"type": "image_url", "image_url": known(url=url, detail=detail)}
 
 
 def video_part(block: VideoBlock) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""ChatMessages to the wire's messages: pure, nothing fetched, nothing of the caller's changed.
+"""ChatMessages to the wire's messages: nothing fetched, nothing of the caller's changed.
+
+The one thing read is what a block only names: the file of a ``path``, or an open file (see `media`).
 
 What an answer of ours carried goes back as it came: reasoning details whole and unchanged, tool calls with their
 original argument text, parsed files, generated images. https://openrouter.ai/docs/api-reference/overview
@@ -7,10 +9,13 @@ original argument text, parsed files, generated images. https://openrouter.ai/do
 from __future__ import annotations
 
 import json
+import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import (
     CacheControl,
@@ -25,65 +30,74 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from openrouter_adapters.core.tool_calls import ToolCall, made_up_id, parse_args
+from openrouter_adapters.core.tool_calls import ToolCall, id_text, made_up_id, parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known
 from openrouter_adapters.llamaindex import media
 
 Part = dict[str, Any]
 
 _ROLES = {MessageRole.CHATBOT: "assistant", MessageRole.MODEL: "assistant", MessageRole.FUNCTION: "tool"}
+_NOT_THE_CALLER = (
+    "openrouter_adapters",
+    "llama_index",
+    "llama_index_instrumentation",
+    "wrapt",
+    "contextlib",
+    "asyncio",
+)
 
 
 def wire_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
-    """The messages as the wire has them.
+    """The messages as the wire has them. A turn that had nothing but a cut-off call is left out with that.
 
     Raises:
         TypeError: something in a message that JSON has no form for.
-        ValueError: a message that cannot be sent: an empty block, a file that is not there, a tool's answer that names
-            no call.
+        ValueError: a message that cannot be sent: an empty block, a file that is not there, a call without a name, a
+            tool's answer that names no call.
     """
     turns = _Turns({_answers(message) for message in messages if _role(message) == "tool"})
     made = [_named_message(at, message, turns) for at, message in enumerate(messages)]
     if turns.unsendable:
         kinds = ", ".join(sorted(turns.unsendable))
-        warnings.warn(f"messages: {kinds} cannot be sent to OpenRouter and is left out", UserWarning, stacklevel=2)
-    return made
+        said = f"messages: {kinds} cannot be sent to OpenRouter and is left out"
+        warnings.warn(said, UserWarning, stacklevel=_caller())
+    return [wire for wire in made if wire is not None]
 
 
-@dataclass(slots=True)
-class _Turns:
-    """What the messages of a conversation need to know of each other.
-
-    Attributes:
-        answered: the ids of calls that a tool answered.
-        unsendable: kinds of content that have no place on the wire; one warning names them all.
-        unanswered: ids made up for the last turn's calls, whose answers bring no id either, in order.
-    """
-
-    answered: set[str]
-    unsendable: set[str] = field(default_factory=set)
-    unanswered: list[str] = field(default_factory=list)
+def _caller() -> int:
+    """The level of the frame that called LlamaIndex or this package: its line is the one to look at."""
+    frames = traceback.walk_stack(sys._getframe(1))
+    names = (frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in frames)
+    return next((level for level, name in enumerate(names, 1) if name not in _NOT_THE_CALLER), 2)
 
 
-def _named_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
+def _named_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any] | None:
     try:
         return _wire_message(at, message, turns)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"messages[{at}]: {error}") from error
+        raise _same_kind(error, f"messages[{at}]: {error}") from error
 
 
-def _wire_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
+def _same_kind(error: Exception, said: str) -> Exception:
+    """A plain TypeError or ValueError: the classes derived from them take other arguments."""
+    return TypeError(said) if isinstance(error, TypeError) else ValueError(said)
+
+
+def _wire_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any] | None:
     role = _role(message)
     extra = message.additional_kwargs
-    replayed = _replayed(at, message, turns) if role == "assistant" else {}
+    calls = _calls(message) if role == "assistant" else []
+    kept = [call for call in calls if call.args is not None or call.id in turns.answered]
+    replayed = _replayed(message, turns.asked(at, kept, _signed(message))) if role == "assistant" else {}
     parts = _parts(message.blocks, role, turns.unsendable)
+    if calls and not (replayed or parts):
+        return None
     _mark(parts, extra.get("cache_control"), turns.unsendable)
     wire = {"role": role, "content": _content(parts, bare="tool_calls" in replayed), **replayed}
     if extra.get("name"):
         wire["name"] = extra["name"]
     if role == "tool":
-        wire["tool_call_id"] = _answers(message) or _next_unanswered(turns)
+        wire["tool_call_id"] = turns.answer(_answers(message), extra.get("name"))
     return wire
 
 
@@ -93,15 +107,81 @@ def _role(message: ChatMessage) -> str:
 
 def _answers(message: ChatMessage) -> str:
     """The id of the call that a tool's message answers; "" where it does not say."""
-    return str(message.additional_kwargs.get("tool_call_id") or "")
+    return id_text(message.additional_kwargs.get("tool_call_id"))
 
 
-def _next_unanswered(turns: _Turns) -> str:
-    if not turns.unanswered:
-        raise ValueError(
-            "a tool message does not say which call it answers: give additional_kwargs={'tool_call_id': ...}"
-        )
-    return turns.unanswered.pop(0)
+# --------------------------------------------------------------------------------- which answer is of which call
+
+
+class _Open(NamedTuple):
+    """A call that waits for its answer: its id in the message, the tool, its id on the wire."""
+
+    given: str
+    name: str
+    sent: str
+
+
+@dataclass(slots=True)
+class _Turns:
+    """What the messages of a conversation need to know of each other.
+
+    The wire tells calls apart by their ids alone, and some packages give none, or the tool's name to each of its calls.
+
+    Attributes:
+        answered: the ids of calls that a tool answered, as the messages have them.
+        unsendable: kinds of content that have no place on the wire; one warning names them all.
+        used: the ids that calls have on the wire.
+        waiting: the last turn's calls that no message has answered yet, in order.
+    """
+
+    answered: set[str]
+    unsendable: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    waiting: list[_Open] = field(default_factory=list)
+
+    def asked(self, at: int, calls: Iterable[ToolCall], signed: set[str]) -> list[ToolCall]:
+        """The calls of a turn, each with an id of its own.
+
+        Args:
+            at: the place of the message.
+            calls: as the message has them.
+            signed: ids that reasoning is bound to, which stay as they are in every turn.
+        """
+        made: list[ToolCall] = []
+        for place, call in enumerate(calls):
+            others = {other.id for other in made} if call.id in signed else self.used
+            own = call if call.id and call.id not in others else replace(call, id=self._new_id(at, place))
+            self.used.add(own.id)
+            made.append(own)
+        if made:
+            pairs = zip(calls, made, strict=True)
+            self.waiting = [_Open(call.id, call.name, own.id) for call, own in pairs]
+        return made
+
+    def _new_id(self, at: int, place: int) -> str:
+        made = (made_up_id(str(at), number) for number in count(place))
+        return next(new for new in made if new not in self.used)
+
+    def answer(self, given: str, name: Any) -> str:
+        """The id on the wire of the call that a tool's message answers.
+
+        Args:
+            given: the id that the message names; "": none.
+            name: the tool that it names; of calls without ids it is the first of that name, else the first.
+
+        Raises:
+            ValueError: no id, and no call left that has none.
+        """
+        fits = [call for call in self.waiting if call.given == given]
+        if not fits and given:
+            return given  # a second answer, or one to a call that is not in the conversation: as it was given
+        if not fits:
+            raise ValueError(
+                "a tool message does not say which call it answers: give additional_kwargs={'tool_call_id': ...}"
+            )
+        found = next((call for call in fits if not given and call.name == name), fits[0])
+        self.waiting.remove(found)
+        return found.sent
 
 
 # ------------------------------------------------------------------------------------------------------- content
@@ -167,7 +247,11 @@ def _mark(parts: list[Part], cache_control: Any, unsendable: set[str]) -> None:
 
 
 def _content(parts: list[Part], *, bare: bool) -> str | list[Part] | None:
-    """Text alone is a string; a turn that only calls tools has null, since "" is refused by some providers."""
+    """Text alone is a string; a turn that only calls tools has null, since "" is refused by some providers.
+
+    Nothing at all is "": that is what the message says, OpenRouter takes it, and without it two turns of the user
+    could meet.
+    """
     if not parts:
         return None if bare else ""
     text_only = len(parts) == 1 and parts[0].keys() == {"type", "text"}
@@ -180,10 +264,10 @@ def _content(parts: list[Part], *, bare: bool) -> str | list[Part] | None:
 _OURS = {"reasoning_details", "annotations"}
 
 
-def _replayed(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any]:
+def _replayed(message: ChatMessage, calls: Iterable[ToolCall]) -> dict[str, Any]:
     """What an assistant's message has beside its content."""
     fields = {
-        "tool_calls": _tool_calls(at, message, turns),
+        "tool_calls": [call.to_wire() for call in calls],
         "images": [media.image_part(block) for block in message.blocks if isinstance(block, ImageBlock)],
         "annotations": _parsed_files(message),
     }
@@ -197,11 +281,21 @@ def _reasoning(message: ChatMessage) -> dict[str, Any]:
     """
     blocks = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
     ours = [block for block in blocks if block.additional_information.keys() <= _OURS]
-    lists = [block.additional_information.get("reasoning_details") for block in blocks]
-    details = [item for items in lists if isinstance(items, list) for item in items]
+    details = _details(message)
     plain = "" if details else "".join(block.content or "" for block in ours)
-    known_details = details if any(isinstance(items, list) for items in lists) else None
-    return known(reasoning=plain or None, reasoning_details=known_details)
+    return known(reasoning=plain or None, reasoning_details=details)
+
+
+def _details(message: ChatMessage) -> list[Any] | None:
+    blocks = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
+    lists = [block.additional_information.get("reasoning_details") for block in blocks]
+    known_lists = [items for items in lists if isinstance(items, list)]
+    return [item for items in known_lists for item in items] if known_lists else None
+
+
+def _signed(message: ChatMessage) -> set[str]:
+    """The ids of calls that the reasoning names: Gemini binds a signature to each."""
+    return {id_text(item.get("id")) for item in dicts_of(_details(message) or ())}
 
 
 def _parsed_files(message: ChatMessage) -> Any:
@@ -211,27 +305,29 @@ def _parsed_files(message: ChatMessage) -> Any:
     return message.additional_kwargs.get("annotations") or [note for notes in lists for note in notes]
 
 
-def _tool_calls(at: int, message: ChatMessage, turns: _Turns) -> list[dict[str, Any]]:
-    """The calls of a turn. A cut-off one that no tool answered is left out, or every later turn would be refused.
+def _calls(message: ChatMessage) -> list[ToolCall]:
+    """The calls of a turn, cut-off ones too.
 
-    A call without an id, as some other packages leave it, gets one: the wire tells calls apart by nothing else.
+    Raises:
+        TypeError, ValueError: a call that names no tool, or whose arguments have no form in JSON.
     """
-    kept = [ToolCall.from_wire(call) for call in plain_calls(message)]
+    calls = plain_calls(message)
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    if blocks:
-        texts = {call.id: call.arguments for call in kept}
-        kept = [_call_of(block, texts.get(block.tool_call_id or "")) for block in blocks]
-    kept = [call for call in kept if call.args is not None or call.id in turns.answered]
-    made = [call if call.id else replace(call, id=made_up_id(str(at), place)) for place, call in enumerate(kept)]
-    turns.unanswered = [new.id for call, new in zip(kept, made, strict=True) if not call.id]
-    return [call.to_wire() for call in made]
+    if blocks:  # then nothing is missing: a name may be empty as the model left it
+        texts = {call.id: call.arguments for call in calls}
+        return [_call_of(block, texts.get(block.tool_call_id or "")) for block in blocks]
+    if not all(call.name for call in calls):
+        given = message.additional_kwargs["tool_calls"]
+        raise ValueError(f"additional_kwargs['tool_calls'] has a call without a name: {given!r:.200}")
+    return calls
 
 
-def plain_calls(message: ChatMessage) -> list[dict[str, Any]]:
-    """``additional_kwargs["tool_calls"]`` as dicts, whether they are dicts or an SDK's objects."""
+def plain_calls(message: ChatMessage) -> list[ToolCall]:
+    """``additional_kwargs["tool_calls"]``, whether they are dicts or an SDK's objects, of whichever API."""
     calls = message.additional_kwargs.get("tool_calls")
-    items = calls if isinstance(calls, list) else []
-    return dicts_of([item.model_dump() if hasattr(item, "model_dump") else item for item in items])
+    items = calls if isinstance(calls, list | tuple) else []
+    plain = dicts_of([item.model_dump() if hasattr(item, "model_dump") else item for item in items])
+    return [ToolCall.from_any(item) for item in plain]
 
 
 def _call_of(block: ToolCallBlock, text: str | None) -> ToolCall:
@@ -248,7 +344,6 @@ def _call_of(block: ToolCallBlock, text: str | None) -> ToolCall:
 
 def _json(name: str, kwargs: Any) -> str:
     try:
-        return json.dumps(dict_of(kwargs), ensure_ascii=False)
+        return json.dumps(dict_of(kwargs), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from error
+        raise _same_kind(error, f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from error

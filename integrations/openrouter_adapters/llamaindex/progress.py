@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse, CitationBlock, ImageBlock, ThinkingBlock, ToolCallBlock
 
+from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.stream import Delta
 from openrouter_adapters.core.tool_calls import ToolCallDelta
 from openrouter_adapters.llamaindex import filled
-from openrouter_adapters.llamaindex.answers import Asked, citation_blocks, image_blocks, logprob_rows
+from openrouter_adapters.llamaindex.answers import (
+    Asked,
+    chat_response,
+    citation_blocks,
+    image_blocks,
+    logprob_rows,
+    spoken,
+)
 
 _NOTHING_MORE = Delta()[1:]
 
@@ -23,19 +31,19 @@ class Progress:
     """
 
     __slots__ = (
+        "_asked",
         "_call_blocks",
         "_calls",
         "_citations",
         "_images",
         "_make",
-        "_one_call",
         "_reasoning",
         "_text",
         "_thinking",
     )
 
     def __init__(self, asked: Asked) -> None:
-        self._one_call = asked.one_call
+        self._asked = asked
         self._make = filled.maker()
         self._text = ""
         self._reasoning = ""
@@ -61,6 +69,16 @@ class Progress:
         after = [*self._images, *self._citations, *self._call_blocks]
         return filled.item(self._make, self._text, words, self._thinking, after, calls, more, rows)
 
+    def end(self, reply: Reply) -> Iterator[ChatResponse]:
+        """The last items: the whole answer, and before it the words of an answer that was only spoken.
+
+        Those are no ``delta`` as they come, since text may follow, which then is the text of the answer alone; an
+        ``audio_delta`` has them at once.
+        """
+        if not reply.text and (words := spoken(reply)):
+            yield self.item(Delta(words))
+        yield chat_response(reply, self._asked, delta="")
+
     def _more(self, delta: Delta) -> dict[str, Any]:
         """Take in what is not text; what the item's ``additional_kwargs`` say of it."""
         more: dict[str, Any] = {}
@@ -79,7 +97,7 @@ class Progress:
 
     def _add_calls(self, pieces: Sequence[ToolCallDelta]) -> None:
         for piece in pieces:
-            if piece.index and self._one_call:
+            if piece.index and self._asked.one_call:
                 continue
             while piece.index >= len(self._calls):
                 self._calls.append(_wire_call("", "", ""))

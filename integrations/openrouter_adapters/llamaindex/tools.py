@@ -1,4 +1,7 @@
-"""Tools to the wire, and tool calls back to LlamaIndex's ToolSelections."""
+"""Tools to the wire, and tool calls back to LlamaIndex's ToolSelections.
+
+https://openrouter.ai/docs/features/tool-calling
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,14 @@ from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from pydantic_core import from_json
 
-from openrouter_adapters.core.schema import stricter
-from openrouter_adapters.core.tool_calls import ToolCall
+from openrouter_adapters.core.schema import in_place, stricter
+from openrouter_adapters.core.tools import call_tools
 from openrouter_adapters.core.wire import dicts_of, known
+from openrouter_adapters.llamaindex.answers import call_block
 from openrouter_adapters.llamaindex.messages import plain_calls
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
-
-_WORDS = {"any": "required", "required": "required", "auto": "auto", "none": "none"}
 
 
 def tool_options(
@@ -30,45 +32,41 @@ def tool_options(
 
     Args:
         tools: the tools to offer; server tools of OpenRouter are dicts of the wire.
-        tool_choice: a tool's name, "auto", "required" (or "any"), "none", or the wire's own object.
+        tool_choice: a tool's name (a server tool's type), "auto", "required" (or "any"), "none", or the wire's object.
         tool_required: whether some tool must be called; ``tool_choice`` wins.
         strict: whether arguments must follow the schema to the letter; None: not said.
 
     Raises:
-        ValueError: ``tool_choice`` is a name that no tool has.
+        TypeError: something that is no tool, or no list of tools.
+        ValueError: ``tool_choice`` names no tool.
     """
     if not tools:
         return {}
-    made = [wire_tool(tool, strict) for tool in tools]
-    return known(tools=made, tool_choice=wire_choice(tool_choice or ("required" if tool_required else None), made))
+    choice = tool_choice or ("required" if tool_required else None)
+    return known(**call_tools({"tools": tools, "tool_choice": choice}, wire_tool, strict))
 
 
 def wire_tool(tool: BaseTool | Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
     """One tool as the wire describes it; what is a dict goes out as it is.
 
-    https://openrouter.ai/docs/features/tool-calling
+    Raises:
+        TypeError: it is no tool.
     """
     if isinstance(tool, Mapping):
         return dict(tool)
-    made = tool.metadata.to_openai_tool(skip_length_check=True)
-    return {**made, "function": stricter(made["function"], strict)}
+    metadata: Any = getattr(tool, "metadata", None)
+    if not hasattr(metadata, "to_openai_tool"):
+        name = getattr(tool, "__name__", None) if callable(tool) else None
+        remedy = f"FunctionTool.from_defaults({name})" if name else "give FunctionTool.from_defaults(...) or a dict"
+        raise TypeError(f"tools has {tool!r:.80}, which is no tool: {remedy}")
+    made = metadata.to_openai_tool(skip_length_check=True)
+    function = {**made["function"], "parameters": in_place(made["function"]["parameters"])}
+    return {**made, "function": stricter(function, strict)}
 
 
 def server_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The tools of a body that OpenRouter runs itself."""
     return [tool for tool in dicts_of(body.get("tools")) if tool.get("type") != "function"]
-
-
-def wire_choice(choice: str | dict[str, Any] | None, tools: Sequence[dict[str, Any]]) -> str | dict[str, Any] | None:
-    """``tool_choice`` as the wire has it; None when there is nothing to say."""
-    if choice is None or isinstance(choice, Mapping):
-        return choice
-    names = [tool["function"]["name"] for tool in tools if "function" in tool]
-    if choice in names:
-        return {"type": "function", "function": {"name": choice}}
-    if choice not in _WORDS:
-        raise ValueError(f"tool_choice={choice!r} is none of the tools {names}, nor one of {list(_WORDS)}")
-    return _WORDS[choice]
 
 
 def tool_selections(response: ChatResponse) -> list[ToolSelection]:
@@ -79,7 +77,7 @@ def tool_selections(response: ChatResponse) -> list[ToolSelection]:
     """
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:
-        blocks = [_block_of(ToolCall.from_wire(call)) for call in plain_calls(response.message)]
+        blocks = [call_block(call) for call in plain_calls(response.message)]
     unfinished = still_streaming(response)
     pairs = ((block, _arguments(block.tool_kwargs, unfinished)) for block in blocks)
     return [
@@ -98,11 +96,6 @@ def cut_off(response: ChatResponse) -> list[str]:
     """The names of the tools whose calls are not whole."""
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     return [block.tool_name for block in blocks if isinstance(block.tool_kwargs, str)]
-
-
-def _block_of(call: ToolCall) -> ToolCallBlock:
-    kwargs = call.arguments if call.args is None else call.args
-    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=kwargs)
 
 
 def _arguments(kwargs: dict[str, Any] | str, unfinished: bool) -> dict[str, Any] | None:

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from openrouter_adapters.core.json_text import partial_json
 from openrouter_adapters.core.schema import json_schema_format, rooted, schema_name, stricter
 from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Said, failure
-from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
-from openrouter_adapters.llamaindex.tools import wire_choice, wire_tool
+from openrouter_adapters.core.tools import function_tool, listed, tool_name, wire_tool_choice
+from openrouter_adapters.core.wire import dict_of, dicts_of, text_of
+from openrouter_adapters.llamaindex.tools import wire_tool
 
 Mode = Literal["json_schema", "tool", "text"]
 M = TypeVar("M", bound=BaseModel)
@@ -88,18 +89,13 @@ class Wanted(Generic[M]):
                 )
             form = json_schema_format(self.name, self.schema, strict)
             return {"require_parameters": True, **call, "response_format": form}
-        others = [wire_tool(tool, strict) for tool in call.get("tools") or ()]
-        if any(dict_of(tool.get("function")).get("name") == self.name for tool in others):
+        others = [wire_tool(tool, strict) for tool in listed(call.get("tools"))]
+        if any(tool_name(tool) == self.name for tool in others):
             raise ValueError(f"llm_kwargs: a tool is called {self.name!r} as output_cls is; rename one of them")
-        tools = [self._function(strict), *others]
-        choice = wire_choice(call.get("tool_choice") or ("required" if others else self.name), tools)
+        made = function_tool(self.name, None, self.schema)
+        tools = [{**made, "function": stricter(made["function"], strict)}, *others]
+        choice = wire_tool_choice(call.get("tool_choice") or ("required" if others else self.name), tools)
         return {"require_parameters": True, **call, "tools": tools, "tool_choice": choice}
-
-    def _function(self, strict: bool | None) -> dict[str, Any]:
-        parameters = {key: value for key, value in self.schema.items() if key not in ("title", "description")}
-        described = known(description=text_of(self.schema.get("description")))
-        function = {"name": self.name, **described, "parameters": parameters}
-        return {"type": "function", "function": stricter(function, strict)}
 
     def instructed(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
         """The messages, with the schema in words where it takes words: LlamaIndex's own, in its own place.
