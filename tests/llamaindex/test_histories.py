@@ -146,3 +146,11 @@ def test_arguments_that_json_cannot_say_are_refused(number: float, llm: OpenRout
     ):
         llm.chat([ChatMessage("add"), calling(("c1", "add", {"a": number}))])
     assert not gateway.requests
+
+
+def test_what_a_model_wrote_goes_back_as_it_wrote_it(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("add", '{"a":  NaN}')])
+    said = llm.chat([ChatMessage("add")]).message
+    answer = told("nan", tool_call_id=said.additional_kwargs["tool_calls"][0]["id"])
+    llm.chat([ChatMessage("add"), said, answer])
+    assert gateway.requests[-1].body["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"a":  NaN}'

@@ -337,9 +337,13 @@ def _call_of(block: ToolCallBlock, text: str | None) -> ToolCall:
         TypeError, ValueError: the arguments have no form in JSON.
     """
     kwargs = block.tool_kwargs
-    if text is None or (kwargs if isinstance(kwargs, dict) else None) != parse_args(text):
+    if text is None or not _same(kwargs if isinstance(kwargs, dict) else None, parse_args(text)):
         text = kwargs if isinstance(kwargs, str) else _json(block.tool_name, kwargs)
     return ToolCall(block.tool_call_id or "", block.tool_name, text, parse_args(text))
+
+
+def _same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    return one == other or repr(one) == repr(other)  # a NaN that a model wrote equals nothing, itself included
 
 
 def _json(name: str, kwargs: Any) -> str:
