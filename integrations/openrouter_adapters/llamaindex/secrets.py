@@ -26,9 +26,9 @@ class Hidden(str):
     value: Any
 
     def __new__(cls, value: Any) -> Self:
-        """Hide a value."""
+        """Hide a value; hiding it again changes nothing."""
         made = super().__new__(cls, "**********")
-        made.value = value
+        made.value = value.value if isinstance(value, Hidden) else value
         return made
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
@@ -41,23 +41,22 @@ class Hidden(str):
 
 def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with their secrets hidden, those in ``additional_kwargs`` too."""
-    return _each(options, lambda name, value: Hidden(value) if name in SECRET and value is not None else value)
+    return _with_secrets(options, Hidden)
 
 
 def revealed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they were before `hidden`, however often that was done."""
-    return _each(options, lambda _, value: _shown(value))
+    """Options as they were before `hidden`."""
+    return _with_secrets(options, _shown)
 
 
 def _shown(value: Any) -> Any:
-    while isinstance(value, Hidden):
-        value = value.value
-    return value
+    return value.value if isinstance(value, Hidden) else value
 
 
-def _each(options: Mapping[str, Any], changed: Callable[[str, Any], Any]) -> dict[str, Any]:
-    made = {name: changed(name, value) for name, value in options.items()}
+def _with_secrets(options: Mapping[str, Any], changed: Callable[[Any], Any]) -> dict[str, Any]:
+    """A copy of options, what is secret in it changed; None says that there is nothing, which is no secret."""
+    made = {name: changed(value) if name in SECRET and value is not None else value for name, value in options.items()}
     more = made.get("additional_kwargs")
     if isinstance(more, Mapping):
-        made["additional_kwargs"] = {name: changed(name, value) for name, value in more.items()}
+        made["additional_kwargs"] = _with_secrets(more, changed)
     return made
