@@ -35,12 +35,11 @@ from openrouter_adapters import OpenRouterError, RateLimitError, RefusalError, S
 from openrouter_adapters.core.structured import excerpt
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
-from openrouter_adapters.llamaindex.structured import StructuredPrediction
 
 from .conftest import KEY, MODEL
+from .runs import OF_THE_ENGINE
 
-# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = OF_THE_ENGINE
 
 Make = Callable[..., OpenRouter]
 
@@ -172,7 +171,7 @@ def test_the_body_of_a_strict_schema(llm: OpenRouter, gateway: LocalGateway) -> 
 
 
 def test_the_body_of_a_function(make: Make, gateway: LocalGateway) -> None:
-    """It must be called, streamed too (15); strict where that is said, nested objects included (16)."""
+    """It must be called, streamed too; strict where that is said, nested objects included."""
     for strict, instance, call in ((None, None, None), (True, True, None), (True, None, True), (False, True, False)):
         llm = make(strict=instance)
         options = {**ASK["tool"], **({} if call is None else {"strict": call})}
@@ -191,7 +190,7 @@ def test_the_body_of_a_function(make: Make, gateway: LocalGateway) -> None:
 
 
 def test_the_body_of_a_prompt(make: Make, gateway: LocalGateway) -> None:
-    """The schema is where LlamaIndex's own parser puts it, its braces single; nothing demands a tool (15)."""
+    """The schema is where LlamaIndex's own parser puts it, its braces single; nothing demands a tool."""
     llm = make(system_prompt="Be brief.")
     scripted(gateway, "text", AL, times=None)
     schema = json.dumps(Person.model_json_schema())
@@ -322,7 +321,7 @@ async def test_no_provider_that_ignores_the_schema(
 async def test_options_go_along_and_stay_as_they_are(
     llm: OpenRouter, gateway: LocalGateway, way: str, mode: str
 ) -> None:
-    """18: neither the caller's dict nor the prompt is changed; what LlamaIndex's programs leave out is left out."""
+    """Neither the caller's dict nor the prompt is changed; what LlamaIndex's programs leave out is left out."""
     scripted(gateway, mode, AL)
     options = {**ASK[mode], "temperature": 0, "provider": {"zdr": False}, "tool_required": False, "unknown": {"a": 1}}
     options |= {"allow_parallel_tool_calls": True, "require_parameters": False}
@@ -945,7 +944,3 @@ def test_a_field_that_llamaindexs_partial_class_cannot_have(llm: OpenRouter, gat
     scripted(gateway, "json_schema", {"model-kind": "a", "name": "Al"})
     *_, before, last = llm.stream_structured_predict(Odd, PROMPT)
     assert isinstance(last, Odd) and last.kind == "a" and before.name == "Al"
-
-
-def test_the_mixin_is_no_llm_by_itself() -> None:
-    assert "chat" in StructuredPrediction.__abstractmethods__

@@ -69,12 +69,12 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
 def afirst(arriving: AsyncGenerator[Delta]) -> Generator[Any, None, Delta | None]:
     """The first piece, or None; the generators that begin with it, httpx's too, are not made known to the event loop.
 
-    A loop that shuts down closes all that it knows at once, and complains of those that close each other. These are
-    closed by whoever reads them.
+    A loop that shuts down closes all that it knows at once, and complains of those that close each other. Whoever reads
+    these closes the response, and them.
     """
     steps = _next(arriving).__await__()
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    sys.set_asyncgen_hooks(firstiter=None, finalizer=_left)
     try:
         try:
             waiting = next(steps)
@@ -90,6 +90,10 @@ def afirst(arriving: AsyncGenerator[Delta]) -> Generator[Any, None, Delta | None
     except StopIteration as end:
         first: Delta | None = end.value
         return first
+
+
+def _left(_: AsyncGenerator[Any, Any]) -> None:
+    """A generator that nobody refers to any more: nothing is left to do once its response is closed."""
 
 
 async def _next(arriving: AsyncGenerator[Delta]) -> Delta | None:
