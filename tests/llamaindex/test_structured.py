@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import enum
 import gc
 import json
@@ -53,6 +54,7 @@ ASK: dict[str, dict[str, Any]] = {
 }
 UNKNOWN = "vendor/of-which-nobody-knows"
 NO_TOOLS = "gryphe/mythomax-l2-13b"
+HELLO = [ChatMessage("hello")]
 PROMPT = PromptTemplate("Who is {who}?")
 
 
@@ -926,7 +928,61 @@ async def test_a_model_without_tools_is_prompted_to_use_them(
         made = await asyncio.to_thread(llm.predict_and_call, tools, user_msg="1 + 2?", **given)
     assert str(made) == str(await llm.apredict_and_call(tools, user_msg="1 + 2?", **given)) == "3"
     assert "tools" not in gateway.requests[-1].body
+    names = [span.id_.split("-")[0] for span in spans.completed_spans]
+    assert names.count("OpenRouter.predict_and_call") == names.count("OpenRouter.apredict_and_call") == 3
     await llm.aclose()
+
+
+REACTING = {
+    "model": "a/b",
+    "api_key": "sk-of-this-call",
+    "extra_headers": {"X-Own": "header-secret"},
+    "temperature": 0.5,
+    "top_p": None,
+    "provider": {"zdr": True},
+    "additional_kwargs": {"top_k": 3},
+    "tool_required": True,
+}
+
+
+async def test_options_of_a_call_count_where_a_model_without_tools_is_prompted(
+    make: Make, gateway: LocalGateway
+) -> None:
+    gateway.reply('Thought: I add.\nAction: add\nAction Input: {"a": 1, "b": 2}', times=2)
+    tools, before = [FunctionTool.from_defaults(add)], copy.deepcopy(REACTING)
+    llm = make(is_function_calling_model=False, top_p=1, provider={"only": ["x"]}, additional_kwargs={"seed": 7})
+    await asyncio.to_thread(llm.predict_and_call, tools, user_msg="1 + 2?", **REACTING)
+    await llm.apredict_and_call(tools, user_msg="1 + 2?", **REACTING)
+    assert len(gateway.requests) == 2
+    for request in gateway.requests:
+        assert (request.key, request.headers["x-own"]) == ("sk-of-this-call", "header-secret")
+        options = {name: value for name, value in request.body.items() if name not in ("messages", "stream")}
+        provider = {"only": ["x"], "zdr": True}
+        assert options == {"model": "a/b", "temperature": 0.5, "top_k": 3, "seed": 7, "provider": provider}
+    assert (before, llm.model, llm.additional_kwargs) == (REACTING, MODEL, {"seed": 7})
+    llm.close()
+    await llm.aclose()
+
+
+def test_a_wrong_option_is_refused_where_a_model_without_tools_is_prompted(make: Make, gateway: LocalGateway) -> None:
+    llm = make(is_function_calling_model=False)
+    with pytest.raises(ValueError, match="temperature"):
+        llm.predict_and_call([FunctionTool.from_defaults(add)], user_msg="1 + 2?", temperature="hot")
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize("way", CHATS)
+@pytest.mark.parametrize("given", [None, 3, "hello", [{"role": "user"}]])
+async def test_a_structured_llm_refuses_what_is_no_conversation_and_no_prompt(
+    llm: OpenRouter, gateway: LocalGateway, way: str, given: Any, events: list[Any], spans: SimpleSpanHandler
+) -> None:
+    if way.endswith("complete") and given == "hello":
+        given = HELLO
+    said = "prompt must be text" if way.endswith("complete") else "messages must be a list of ChatMessage"
+    with pytest.raises(TypeError, match=said):
+        result = getattr(llm.as_structured_llm(Person), way)(given)
+        await result if asyncio.iscoroutine(result) else list(result)
+    assert not (gateway.requests or events or spans.completed_spans or spans.dropped_spans)
 
 
 def test_one_span_for_a_call_of_tools(llm: OpenRouter, gateway: LocalGateway, spans: SimpleSpanHandler) -> None:
