@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import pytest
 from llama_index.core.agent.workflow import AgentOutput, AgentStream
 from llama_index.core.memory import ChatMemoryBuffer
 
 from openrouter_adapters.gateway import LocalGateway
 
 from ..vendors import Message, events, whole
+
+# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too; and agents ask their context
+# whether it runs.
+OF_THE_ENGINE = [
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20"),
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince211"),
+    pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
+]
 
 QUESTION = "What is the weather in Paris and Köln?"
 

@@ -1,7 +1,12 @@
 """What LlamaIndex is told of a call: events, spans, legacy callbacks."""
 
+import asyncio
 import copy
-from collections.abc import Callable
+import inspect
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,14 +17,20 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import instrument_tags
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
-from llama_index.core.llms import ChatMessage
+from llama_index.core.llms import LLM, ChatMessage
 from llama_index.core.rate_limiter import BaseRateLimiter, TokenBucketRateLimiter
+from llama_index.core.tools import FunctionTool
+from pydantic import TypeAdapter
 
 from openrouter_adapters import InvalidRequestError
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
+from openrouter_adapters.llamaindex.secrets import Hidden
 
-from .conftest import KEY
+from .conftest import KEY, MODEL
+from .runs import OF_THE_ENGINE
+
+pytestmark = OF_THE_ENGINE
 
 HELLO = [ChatMessage("hello")]
 METHODS = [
@@ -249,30 +260,168 @@ PER_CALL = [
 ]
 
 
-@pytest.mark.parametrize("given", PER_CALL)
-@pytest.mark.parametrize("method", METHODS)
-async def test_secrets_given_per_call_are_told_to_nobody(
-    make: Callable[..., OpenRouter], gateway: LocalGateway, events: list[Any], method: str, given: dict[str, Any]
-) -> None:
-    heard = Heard()
-    llm = make(callback_manager=CallbackManager([heard]))
-    arguments: list[str] = []
+SECRETS = ("sk-of-this-call", "header-secret")
+
+
+class Overrides(OpenRouter):
+    """What people do to see or change calls."""
+
+    def chat(self, messages: Any, **kwargs: Any) -> Any:
+        return super().chat(messages, **kwargs)
+
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        return super().stream_chat(messages, **kwargs)
+
+    async def achat(self, messages: Any, **kwargs: Any) -> Any:
+        return await super().achat(messages, **kwargs)
+
+    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        return await super().astream_chat(messages, **kwargs)
+
+    def complete(self, prompt: Any, formatted: bool = False, **kwargs: Any) -> Any:
+        return super().complete(prompt, formatted, **kwargs)
+
+    def stream_complete(self, prompt: Any, formatted: bool = False, **kwargs: Any) -> Any:
+        return super().stream_complete(prompt, formatted, **kwargs)
+
+    async def acomplete(self, prompt: Any, formatted: bool = False, **kwargs: Any) -> Any:
+        return await super().acomplete(prompt, formatted, **kwargs)
+
+    async def astream_complete(self, prompt: Any, formatted: bool = False, **kwargs: Any) -> Any:
+        return await super().astream_complete(prompt, formatted, **kwargs)
+
+    def _prepare_chat_with_tools(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._prepare_chat_with_tools(tools, *args, **kwargs)
+
+    def predict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().predict_and_call(tools, *args, **kwargs)
+
+    async def apredict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super().apredict_and_call(tools, *args, **kwargs)
+
+
+@pytest.fixture
+def told(events: list[Any]) -> Iterator[Callable[[], str]]:
+    """All that spans and events tell, printed and as JSON."""
+    heard: list[str] = []
 
     class Spans(SimpleSpanHandler):
         def new_span(self, id_: str, bound_args: Any, *args: Any, **kwargs: Any) -> Any:
-            arguments.append(repr(bound_args.arguments))
+            heard.append(f"{id_} {bound_args.arguments!r}")
             return super().new_span(id_, bound_args, *args, **kwargs)
 
-    dispatcher, spans, before = get_dispatcher(), Spans(), copy.deepcopy(given)
+        def prepare_to_exit_span(self, *args: Any, result: Any = None, **kwargs: Any) -> Any:
+            heard.append(repr(result))
+            return super().prepare_to_exit_span(*args, result=result, **kwargs)
+
+    dispatcher, spans = get_dispatcher(), Spans()
     dispatcher.add_span_handler(spans)
-    try:
-        await used(llm, method, **given)
-    finally:
-        dispatcher.span_handlers.remove(spans)
-    told = f"{events!r} {heard.told!r} {arguments!r}"
-    assert arguments and "secret" not in told and "sk-of-this-call" not in told
+    yield lambda: repr([heard, events, [event.model_dump_json() for event in events]])
+    dispatcher.span_handlers.remove(spans)
+
+
+@pytest.mark.parametrize("given", PER_CALL)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", [OpenRouter, Overrides])
+async def test_secrets_given_per_call_are_told_to_nobody(
+    gateway: LocalGateway, told: Callable[[], str], method: str, given: dict[str, Any], kind: type[OpenRouter]
+) -> None:
+    heard, before = Heard(), copy.deepcopy(given)
+    manager = CallbackManager([heard])
+    llm = kind(model=MODEL, api_key=KEY, base_url=gateway.base_url, callback_manager=manager)
+    await used(llm, method, **given)
+    said = told() + repr(heard.told)
+    assert f"{kind.__name__}.{method}" in said and not [secret for secret in SECRETS if secret in said]
     request = gateway.requests[-1]
-    assert (request.key, request.headers["x-own"]) == ("sk-of-this-call", "header-secret")
+    assert (request.key, request.headers["x-own"]) == SECRETS
     assert request.body.keys() <= {"model", "messages", "stream", "top_p"}
     assert given == before
+    assert [what for what, _ in heard.told] == ["start", "end"]
     await llm.aclose()
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+TOOL_METHODS = [*(f"{colour}chat_with_tools" for colour in ("", "a", "stream_", "astream_"))]
+TOOL_METHODS += ["predict_and_call", "apredict_and_call"]
+
+
+@pytest.mark.parametrize("given", PER_CALL)
+@pytest.mark.parametrize("method", TOOL_METHODS)
+@pytest.mark.parametrize("kind", [OpenRouter, Overrides])
+@pytest.mark.parametrize("calls_tools", [True, False])
+async def test_secrets_given_to_calls_with_tools_are_told_to_nobody(
+    gateway: LocalGateway,
+    told: Callable[[], str],
+    method: str,
+    given: dict[str, Any],
+    kind: type[OpenRouter],
+    calls_tools: bool,
+) -> None:
+    llm = kind(model=MODEL, api_key=KEY, base_url=gateway.base_url, is_function_calling_model=calls_tools)
+    gateway.reply("Thought: done\nAnswer: 3")
+    options = {"error_on_no_tool_call": False} if method.endswith("predict_and_call") else {}
+
+    def ask() -> Any:
+        return getattr(llm, method)([FunctionTool.from_defaults(add)], user_msg="1 + 2?", **options, **given)
+
+    result = await (ask() if method.startswith("a") else asyncio.to_thread(ask))
+    if "stream" in method:
+        _ = [item async for item in result] if method.startswith("a") else list(result)
+    said = told()
+    assert f"{kind.__name__}." in said and not [secret for secret in SECRETS if secret in said]
+    assert (gateway.requests[-1].key, gateway.requests[-1].headers["x-own"]) == SECRETS
+    llm.close()
+    await llm.aclose()
+
+
+def test_secrets_are_of_one_call_alone(llm: OpenRouter, gateway: LocalGateway) -> None:
+    """Not of one that is made meanwhile, nor of one after it; of a stream, also where it is read elsewhere."""
+    stream = llm.stream_chat(HELLO, api_key="sk-of-the-stream")
+    llm.chat(HELLO)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(list, stream).result()
+    assert [request.key for request in gateway.requests] == [KEY, "sk-of-the-stream"]
+
+
+def test_what_is_hidden_shows_in_no_form() -> None:
+    value = {"X-Own": "header-secret"}
+    one = Hidden(Hidden(value))
+    shown = [
+        repr(one),
+        str(one),
+        f"{one}",
+        json.dumps(one),
+        repr(pickle.dumps(one)),
+        repr(TypeAdapter(Any).dump_json(one)),
+    ]
+    assert not [said for said in shown if "secret" in said]
+    assert one.value is value and copy.deepcopy({"a": one})["a"].value is value
+
+
+@pytest.mark.parametrize("kind", [OpenRouter, Overrides])
+def test_async_methods_are_coroutine_functions(kind: type[OpenRouter]) -> None:
+    methods = {
+        name: getattr(kind, name)
+        for name in dir(LLM)
+        if name.removeprefix("a").removeprefix("stream_") in ("chat", "complete", "structured_predict")
+    }
+    methods |= {name: getattr(kind, name) for name in TOOL_METHODS}
+    assert len(methods) == 18
+    assert {name for name in methods if inspect.iscoroutinefunction(methods[name])} == {
+        name for name in methods if name.startswith("a")
+    }
+
+
+def test_an_override_may_take_what_it_likes(gateway: LocalGateway) -> None:
+    class TakesText(OpenRouter):
+        def chat(self, messages: Any, **kwargs: Any) -> Any:
+            return super().chat([ChatMessage(messages)] if isinstance(messages, str) else messages, **kwargs)
+
+    with TakesText(model=MODEL, api_key=KEY, base_url=gateway.base_url) as llm:
+        loose: Any = llm
+        loose.chat("hello")
+    assert gateway.requests[-1].body["messages"] == [{"role": "user", "content": "hello"}]

@@ -25,10 +25,9 @@ from openrouter_adapters.llamaindex import OpenRouter
 
 from ..vendors import ANSWERS, Message, events, replayed, whole
 from .conftest import PNG, PNG_URL
-from .runs import QUESTION, add, arguments, memory, ran, results, script, sent, weather
+from .runs import OF_THE_ENGINE, QUESTION, add, arguments, memory, ran, results, script, sent, weather
 
-# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = OF_THE_ENGINE
 
 Make = Callable[..., OpenRouter]
 both_ways = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])

@@ -27,10 +27,9 @@ from openrouter_adapters.llamaindex import OpenRouter
 
 from ..vendors import ANSWERS, events, replayed, whole
 from .conftest import PNG_URL
-from .runs import QUESTION, memory, ran, results, sent, weather
+from .runs import OF_THE_ENGINE, QUESTION, memory, ran, results, sent, weather
 
-# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = OF_THE_ENGINE
 
 Make = Callable[..., OpenRouter]
 CITED = {"type": "url_citation", "url_citation": {"url": "https://example.com", "title": "E", "start_index": 0}}

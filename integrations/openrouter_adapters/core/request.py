@@ -216,14 +216,17 @@ def _header_value(value: Any) -> str | None:
     return ",".join(value) if isinstance(value, list) else value
 
 
-def distinct_headers(headers: Mapping[str, str | None]) -> dict[str, str]:
+def distinct_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     """Each header once, whatever its case: the later wins, None takes it away.
 
     Raises:
-        ValueError: a value with other characters than printable ASCII. It is not shown: it may be a secret.
+        ValueError: a value that is no text, or has other characters than printable ASCII. It is not shown: it may be a
+            secret.
     """
     made: dict[str, tuple[str, str | None]] = {}
     for name, value in headers.items():
+        if not isinstance(value, str | None):
+            raise ValueError(f"header {name}: its value is a {type(value).__name__}, give text")
         if value is not None and not (value.isascii() and value.isprintable()):
             raise ValueError(f"header {name}: HTTP carries printable ASCII only, respell its value")
         made[name.lower()] = (name, value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -13,51 +13,32 @@ from llama_index.core.base.llms.types import (
     CompletionResponse,
     CompletionResponseAsyncGen,
     CompletionResponseGen,
-    LLMMetadata,
     MessageRole,
 )
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel
 from typing_extensions import override
 
-from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
 from openrouter_adapters.core.tools import call_tools, listed
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
-from openrouter_adapters.llamaindex.callbacks import (
-    acloses,
-    checks_arguments,
-    closes,
-    keeps_secrets,
-    lent,
-    secrets,
-    told_chat,
-    told_completion,
-)
+from openrouter_adapters.llamaindex.callbacks import acloses, closes, owns_connection, told_chat, told_completion
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
-from openrouter_adapters.llamaindex.react import formats_react
-from openrouter_adapters.llamaindex.shorthand import ALIASES, AdditionalKwargs, spelled_out
+from openrouter_adapters.llamaindex.shorthand import spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
+from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
 from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections, wire_tool
+from openrouter_adapters.llamaindex.wanted import schema_of
 
 if TYPE_CHECKING:
+    from llama_index.core.llms.structured_llm import StructuredLLM
     from llama_index.core.tools.types import BaseTool
-
-UNKNOWN_WINDOW = 32_768
-"""Tokens; the context window of a model that the catalogue does not know.
-
-Nearly every model on OpenRouter has at least this much. A larger guess would have prompts refused by the models that
-have not; a much smaller one would make query engines ask many times over, and agents forget.
-"""
 
 _SHOWN = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
 
-@formats_react
-@checks_arguments
-@keeps_secrets
-class OpenRouter(AdditionalKwargs, StructuredPrediction):
+class OpenRouter(StructuredPrediction):
     """Any model of OpenRouter as a LlamaIndex LLM, for agents, query engines and chat engines.
 
     ::
@@ -80,55 +61,11 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
         ValueError: no API key, or a value that cannot be right.
     """
 
-    option_aliases: ClassVar[Mapping[str, str]] = ALIASES
-
-    context_window: StrictInt | None = Field(
-        default=None,
-        gt=0,
-        description=f"Tokens; None: the catalogue's, or {UNKNOWN_WINDOW} for a model that it does not know.",
-    )
-    is_chat_model: StrictBool = Field(
-        default=True,
-        description="False: LlamaIndex prompts with text, through `complete`; the endpoint stays the same.",
-    )
-    order: list[StrictStr] | None = Field(default=None, description="Short for `provider={'order': ...}`.")
-    allow_fallbacks: StrictBool | None = Field(
-        default=None, description="Short for `provider={'allow_fallbacks': ...}`."
-    )
-
     @classmethod
     @override
     def class_name(cls) -> str:
         """The tag in serialized settings and in traces: the one that OpenRouter has had in LlamaIndex all along."""
         return "OpenRouter_LLM"
-
-    @property
-    @override
-    def metadata(self) -> LLMMetadata:
-        """What LlamaIndex plans with: from the arguments, then the catalogue, then safe defaults. No I/O.
-
-        ``num_output`` is -1 (unknown) unless ``max_tokens`` is set, to less than the window: a higher limit limits
-        nothing, and with so much kept free for the answer nothing could be asked. With fallback models it all describes
-        the first.
-        """
-        name = self._planned("model") or next(iter(self._planned("models") or ()), None)
-        listed = find(name) if name else None
-        tools = listed is None or listed.supports("tools") is not False
-        window = self.context_window or _window(listed)
-        longest = self._planned("max_tokens") or self._planned("max_completion_tokens") or window
-        return LLMMetadata(
-            context_window=window,
-            num_output=longest if longest < window else -1,
-            is_chat_model=self.is_chat_model,
-            is_function_calling_model=tools
-            if self.is_function_calling_model is None
-            else self.is_function_calling_model,
-            model_name=name or "unknown",
-        )
-
-    def _planned(self, name: str) -> Any:
-        """An option of every call."""
-        return (self.additional_kwargs or {}).get(name, getattr(self, name))
 
     @override
     def to_payload(self) -> dict[str, Any]:
@@ -139,10 +76,11 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
         one_call = call.pop("allow_parallel_tool_calls", True) is False
         guarded = call.pop("require_parameters", None)
         call = call_tools(call, wire_tool, self.strict)
-        options = spelled_out(self.own_names({**call, **secrets.get()}), self.set_options())
-        request = build_request(self, options, messages)
+        own = self.layer_under(call)
+        options = spelled_out(self.own_names(call), own.set_options())
+        request = build_request(own, options, messages)
         if guarded:
-            request = requiring_parameters(request, self.set_options(), options)
+            request = requiring_parameters(request, own.set_options(), options)
         _check_one_answer(request)
         return request, Asked.of(request, one_call=one_call)
 
@@ -191,7 +129,7 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, piece by piece; the last item is the whole answer. Closing it early closes the connection."""
-        return lent(self._items(*self._chat_request(messages, kwargs)))
+        return owns_connection(self._items(*self._chat_request(messages, kwargs)))
 
     @told_chat
     @override
@@ -205,7 +143,7 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
-        return lent(self._aitems(*self._chat_request(messages, kwargs)))
+        return owns_connection(self._aitems(*self._chat_request(messages, kwargs)))
 
     # ---- complete: the same endpoint, one user message
 
@@ -227,7 +165,7 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `complete`, piece by piece; the last item is the whole answer."""
-        items = lent(self._items(*self._prompt_request(prompt, formatted, kwargs)))
+        items = owns_connection(self._items(*self._prompt_request(prompt, formatted, kwargs)))
         return (completion_response(item) for item in items)
 
     @told_completion
@@ -242,8 +180,25 @@ class OpenRouter(AdditionalKwargs, StructuredPrediction):
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
-        items = lent(self._aitems(*self._prompt_request(prompt, formatted, kwargs)))
+        items = owns_connection(self._aitems(*self._prompt_request(prompt, formatted, kwargs)))
         return (completion_response(item) async for item in items)
+
+    # ---- objects
+
+    @override
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM whose every answer is an object of a pydantic class.
+
+        ``raw`` of its responses is the object, the message's content its JSON, and ``additional_kwargs`` has tokens,
+        ``cost`` (USD), ``model``, ``provider`` and the rest of the answer that it was made of.
+
+        Raises:
+            TypeError: ``output_cls`` is no pydantic class.
+        """
+        schema_of(output_cls)
+        if self._left_to_core:
+            return super().as_structured_llm(output_cls, **kwargs)
+        return OpenRouterStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
     # ---- tools
 
@@ -302,10 +257,3 @@ def _check_one_answer(request: Request) -> None:
     """
     if (count := request.body.get("n")) not in (None, 1):
         raise ValueError(f"n={count!r}: LlamaIndex takes one answer per call, so call as often; achat() side by side")
-
-
-def _window(listed: Model | None) -> int:
-    """What surely fits: the window of the provider that is asked first, which may be smaller than the largest."""
-    if listed is None:
-        return UNKNOWN_WINDOW
-    return listed.provider_context_length or listed.context_length or UNKNOWN_WINDOW

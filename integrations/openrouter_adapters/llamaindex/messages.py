@@ -199,8 +199,9 @@ def _parts(blocks: Iterable[ContentBlock], role: str, unsendable: set[str]) -> l
             label: Part = {"type": "text", "text": f"[{block.title}] ({block.source})"}
             parts += [label, *_parts(block.content, role, unsendable)]
         elif role == "assistant" and kind in ("image", "audio"):
-            # A picture goes back in a field of its own; sound that was heard cannot be sent back.
-            unsendable.update({"audio of an assistant"} if kind == "audio" else ())
+            # A picture goes back in a field of its own; sound that was heard cannot be sent back, but its words can.
+            wordless = kind == "audio" and not any(isinstance(other, TextBlock) and other.text for other in blocks)
+            unsendable.update({"audio of an assistant without its words"} if wordless else ())
         elif make := _MAKERS.get(str(kind)):
             parts += make(block)
             given = (name for name in _NO_WORD_FOR.get(str(kind), ()) if getattr(block, name, None) is not None)

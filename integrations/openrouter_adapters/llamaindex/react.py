@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
-T = TypeVar("T")
+from llama_index.core.llms.llm import LLM
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from llama_index.core.chat_engine.types import AgentChatResponse
+    from llama_index.core.tools.types import BaseTool
+
+_OF_THE_AGENT = ("react_chat_formatter", "output_parser", "tool_retriever", "memory")
+# What is said of tools on the wire, where there are none.
+_OF_TOOLS = ("tool_required", "tool_choice", "strict", "allow_parallel_tool_calls", "require_parameters")
 
 
-def formats_react(cls: type[T]) -> type[T]:
-    """A class decorator: ``predict_and_call`` gives LlamaIndex's ReAct agent the formatter that it cannot do without.
+class ReActPrediction(LLM):
+    """A mixin right behind `FunctionCallingLLM`, whose ``predict_and_call`` comes here for models without tools.
 
-    LlamaIndex passes None where the caller gave none, which its agent refuses. The methods themselves are not
-    overridden, so that each call stays one span.
+    LlamaIndex's ReAct agent is given the formatter that it cannot do without, and an LLM that has the call's options:
+    the agent asks without any.
     """
-    for name in ("predict_and_call", "apredict_and_call"):
-        setattr(cls, name, _formatted(getattr(cls, name)))
-    return cls
 
+    @abstractmethod
+    def having(self, call: Mapping[str, Any]) -> Self:
+        """A copy that has a call's options as its own."""
 
-def _formatted(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def shell(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self.metadata.is_function_calling_model:
-            from llama_index.core.agent.react.formatter import ReActChatFormatter
-            from llama_index.core.agent.react.output_parser import ReActOutputParser
+    @override
+    def predict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        llm, agent = self._reacting(kwargs)
+        return super(ReActPrediction, llm).predict_and_call(list(tools), *args, **agent)
 
-            kwargs["react_chat_formatter"] = kwargs.get("react_chat_formatter") or ReActChatFormatter.from_defaults()
-            kwargs["output_parser"] = kwargs.get("output_parser") or ReActOutputParser()
-        return method(self, *args, **kwargs)
+    @override
+    async def apredict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        llm, agent = self._reacting(kwargs)
+        return await super(ReActPrediction, llm).apredict_and_call(list(tools), *args, **agent)
 
-    return shell
+    def _reacting(self, kwargs: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
+        from llama_index.core.agent.react.formatter import ReActChatFormatter
+        from llama_index.core.agent.react.output_parser import ReActOutputParser
+
+        turn = ("user_msg", "chat_history", "verbose")
+        agent = {name: kwargs[name] for name in (*turn, *_OF_THE_AGENT) if name in kwargs}
+        agent["react_chat_formatter"] = agent.get("react_chat_formatter") or ReActChatFormatter.from_defaults()
+        agent["output_parser"] = agent.get("output_parser") or ReActOutputParser()
+        options = {name: value for name, value in kwargs.items() if name not in (*agent, *_OF_TOOLS)}
+        return self.having(options) if options else self, agent

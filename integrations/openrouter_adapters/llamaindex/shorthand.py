@@ -12,15 +12,13 @@ from typing_extensions import override
 from openrouter_adapters.core.request import checked_call, merged
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
+from openrouter_adapters.llamaindex.secrets import SECRET, revealed
 
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
 """Options that stand for others: two keys of ``provider``, and a dict of anything."""
 
 ALIASES = {**LlamaIndexModel.option_aliases, "audio_config": "audio"}
 """Names of options in LlamaIndex's packages for OpenAI, and what they are called here."""
-
-SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "async_http_client")
-"""Options that are nobody's business but OpenRouter's."""
 
 _SOME = ("tools", "stop")  # an empty list, which the API refuses, says the same as none
 _OBJECTS = ("provider", "reasoning", "extra_body", "default_headers")
@@ -61,10 +59,10 @@ def spelled_out(options: Mapping[str, Any], before: Mapping[str, Any] = MappingP
     """Options by core's names: what ``order``, ``allow_fallbacks`` and ``additional_kwargs`` say put in its place.
 
     Args:
-        options: the options of an instance or of a call.
+        options: the options of an instance or of a call; what is hidden of them comes to light.
         before: those of the instance, for a call: ``provider=None`` beside ``order`` clears each of its keys.
     """
-    options = in_the_open(options)
+    options = in_the_open(revealed(options))
     made = {name: value for name, value in options.items() if name not in SHORT}
     routing = {name: options[name] for name in ("order", "allow_fallbacks") if name in options}
     more = dict(options.get("additional_kwargs") or {})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.core.instrumentation.events.llm import (
@@ -22,19 +22,16 @@ from pydantic import BaseModel, Field, StrictBool
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import find
-from openrouter_adapters.core.options import OpenRouterOptions
-from openrouter_adapters.core.request import checked_call, models_in, request_body
 from openrouter_adapters.core.schema import can_be_strict
-from openrouter_adapters.llamaindex.callbacks import secrets
-from openrouter_adapters.llamaindex.model import LlamaIndexModel
-from openrouter_adapters.llamaindex.shorthand import spelled_out
+from openrouter_adapters.llamaindex.callbacks import AsyncClosing
+from openrouter_adapters.llamaindex.calls import GuardedCalls
+from openrouter_adapters.llamaindex.options import LLMOptions
+from openrouter_adapters.llamaindex.react import ReActPrediction
 from openrouter_adapters.llamaindex.tools import still_streaming
 from openrouter_adapters.llamaindex.wanted import Growth, Mode, Wanted, schema_of
 
-if TYPE_CHECKING:
-    from llama_index.core.llms.structured_llm import StructuredLLM
-
 M = TypeVar("M", bound=BaseModel)
+Pair = tuple[M | FlexibleModel, ChatResponse]
 
 _PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
     PydanticProgramMode.DEFAULT: None,
@@ -42,13 +39,12 @@ _PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
     PydanticProgramMode.OPENAI: "tool",
     PydanticProgramMode.LLM: "text",
 }
-_MODELS = ("model", "models", "extra_body")
 # What LlamaIndex's own programs take out of `llm_kwargs` too: whether to call is said by what is asked for.
 _SAID_OTHERWISE = ("tool_required", "allow_parallel_tool_calls")
 
 
 @dataclass(frozen=True, slots=True)
-class Task(Generic[M]):
+class Prediction(Generic[M]):
     """One prediction that was asked for.
 
     Attributes:
@@ -76,16 +72,13 @@ class Task(Generic[M]):
         )
 
 
-class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLLM):
+class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPrediction):
     """What an LLM does to answer with objects; made of `chat` and `stream_chat`, so that each request is told once.
 
     A schema is asked for in the best way that all of the models can do: as a strict ``response_format``, as a function
     that must be called, or in the prompt.
     """
 
-    is_function_calling_model: StrictBool | None = Field(
-        default=None, description="Whether agents may use tools; None: yes, unless the catalogue says no."
-    )
     strict: StrictBool | None = Field(
         default=None, description="Whether tool arguments must follow their schema exactly."
     )
@@ -112,49 +105,36 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
             return said
         if as_format or (as_format is None and can_be_strict(schema) and self._all_support("structured_outputs", call)):
             return "json_schema"
-        return "tool" if self._can_call(call) else "text"
-
-    def _asked(self, call: Mapping[str, Any]) -> tuple[str, ...]:
-        """The models that a call asks for."""
-        spelled = spelled_out(self.own_names({**call, **secrets.get()}))
-        said = {name: spelled[name] for name in _MODELS if name in spelled}
-        return models_in(request_body(self.set_options(), checked_call(said)))
+        return "tool" if self.calls_tools(self.asked_models(call)) else "text"
 
     def _all_support(self, parameter: str, call: Mapping[str, Any]) -> bool:
-        listed = [find(name) for name in self._asked(call)]
+        listed = [find(name) for name in self.asked_models(call)]
         return bool(listed) and all(model is not None and model.supports(parameter) for model in listed)
 
-    def _can_call(self, call: Mapping[str, Any]) -> bool:
-        """Whether functions can be called, as far as anybody knows."""
-        if self.is_function_calling_model is not None:
-            return self.is_function_calling_model
-        listed = [find(name) for name in self._asked(call)]
-        return not any(model is not None and model.supports("tools") is False for model in listed)
-
-    def _task(
+    def _prediction(
         self,
         output_cls: type[M],
         prompt: BasePromptTemplate,
         llm_kwargs: Mapping[str, Any] | None,
         args: dict[str, Any],
-    ) -> Task[M]:
+    ) -> Prediction[M]:
         schema = schema_of(output_cls)
         if not isinstance(prompt, BasePromptTemplate):
             raise TypeError(f"prompt={prompt!r:.80} is no prompt template: give PromptTemplate(...)")
         messages = prompt.format_messages(llm=self, **args)
-        return Task(output_cls, schema, prompt, args, messages, llm_kwargs or {})
+        return Prediction(output_cls, schema, prompt, args, messages, llm_kwargs or {})
 
-    def _prepared(self, task: Task[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
+    def _prepared(self, prediction: Prediction[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
         """What is wanted, and the messages and options for `chat`."""
-        call = {name: value for name, value in task.llm_kwargs.items() if name not in _SAID_OTHERWISE}
-        wanted = Wanted(task.output_cls, task.schema, self._mode(task.schema, call))
+        call = {name: value for name, value in prediction.llm_kwargs.items() if name not in _SAID_OTHERWISE}
+        wanted = Wanted(prediction.output_cls, prediction.schema, self._mode(prediction.schema, call))
         strict = call.pop("strict", None)
         if wanted.mode == "tool" and strict is None:
             strict = self.strict
         if wanted.mode != "tool" and not call.get("tools"):
             call.pop("tool_choice", None)
         options = wanted.options(call, strict)
-        return wanted, self._extend_messages(wanted.instructed(task.messages)), {**options, **secrets.get()}
+        return wanted, self._extend_messages(wanted.instructed(prediction.messages)), options
 
     # ---- LlamaIndex's own methods
 
@@ -182,9 +162,9 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
             TypeError: ``output_cls`` is no pydantic class; nothing was sent.
         """
         if self._left_to_core:
-            made: M = super().structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+            made: M = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return made
-        return predicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))[0]
+        return predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))[0]
 
     @override
     async def astructured_predict(
@@ -196,9 +176,9 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
     ) -> M:
         """As `structured_predict`."""
         if self._left_to_core:
-            made: M = await super().astructured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
+            made: M = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return made
-        value, _ = await apredicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        value, _ = await apredicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
         return value
 
     @override
@@ -216,8 +196,8 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
             that accepts what has; at the end the object. Closing it early closes the connection.
         """
         if self._left_to_core:
-            return super().stream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
-        return _first(growing(self, self._task(output_cls, prompt, llm_kwargs, prompt_args)))
+            return super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        return _first(stream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args)))
 
     @override
     async def astream_structured_predict(
@@ -229,35 +209,14 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
     ) -> AsyncGenerator[M | FlexibleModel, None]:
         """As `stream_structured_predict`."""
         if self._left_to_core:
-            return await super().astream_structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
-        return _afirst(await agrowing(self, self._task(output_cls, prompt, llm_kwargs, prompt_args)))
-
-    @override
-    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
-        """An LLM whose every answer is an object of a pydantic class.
-
-        ``raw`` of its responses is the object, the message's content its JSON, and ``additional_kwargs`` has tokens,
-        ``cost`` (USD), ``model``, ``provider`` and the rest of the answer that it was made of.
-
-        Raises:
-            TypeError: ``output_cls`` is no pydantic class.
-        """
-        schema_of(output_cls)
-        if self._left_to_core:
-            return super().as_structured_llm(output_cls, **kwargs)
-        from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
-
-        return OpenRouterStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
+            return await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        pairs = await astream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
+        return AsyncClosing((value async for value, _ in pairs), pairs)
 
     @property
     def _left_to_core(self) -> bool:
         """Whether objects are made by a program that is none of ours."""
         return self.pydantic_program_mode not in _PROGRAMS
-
-
-def whole(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options of a call, with those that listeners are not told."""
-    return {**(llm_kwargs or {}), **secrets.get()}
 
 
 def _program(given: Any) -> PydanticProgramMode:
@@ -270,45 +229,43 @@ def _program(given: Any) -> PydanticProgramMode:
     return PydanticProgramMode(given)
 
 
-def predicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
+def predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> tuple[M, ChatResponse]:
     """The object, and the response that it was made of."""
-    wanted, messages, options = llm._prepared(task)
-    task.begin()
+    wanted, messages, options = llm._prepared(prediction)
+    prediction.begin()
     response = llm.chat(messages, **options)
     value = wanted.value(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
     return value, response
 
 
-async def apredicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
+async def apredicted(llm: StructuredPrediction, prediction: Prediction[M]) -> tuple[M, ChatResponse]:
     """As `predicted`."""
-    wanted, messages, options = llm._prepared(task)
-    task.begin()
+    wanted, messages, options = llm._prepared(prediction)
+    prediction.begin()
     response = await llm.achat(messages, **options)
     value = wanted.value(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
     return value, response
 
 
-def growing(llm: StructuredPrediction, task: Task[M]) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+def stream_predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> Generator[Pair[M], None, None]:
     """Partial objects, each with its item of the stream; the last are the object and the whole response."""
-    wanted, messages, options = llm._prepared(task)
-    task.begin()
+    wanted, messages, options = llm._prepared(prediction)
+    prediction.begin()
     return _objects(wanted, llm.stream_chat(messages, **options))
 
 
-async def agrowing(
-    llm: StructuredPrediction, task: Task[M]
-) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
-    """As `growing`."""
-    wanted, messages, options = llm._prepared(task)
-    task.begin()
-    return _aobjects(wanted, await llm.astream_chat(messages, **options))
+async def astream_predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> AsyncGenerator[Pair[M], None]:
+    """As `stream_predicted`."""
+    wanted, messages, options = llm._prepared(prediction)
+    prediction.begin()
+    items = await llm.astream_chat(messages, **options)
+    objects = _aobjects(wanted, items)
+    return AsyncClosing(objects, items)
 
 
-def _objects(
-    wanted: Wanted[M], items: ChatResponseGen
-) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+def _objects(wanted: Wanted[M], items: ChatResponseGen) -> Generator[Pair[M], None, None]:
     growth, last = Growth(wanted), None
     with closing(items):
         for last in items:
@@ -319,16 +276,13 @@ def _objects(
     yield from _end(wanted, last)
 
 
-async def _aobjects(
-    wanted: Wanted[M], items: ChatResponseAsyncGen
-) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+async def _aobjects(wanted: Wanted[M], items: ChatResponseAsyncGen) -> AsyncGenerator[Pair[M], None]:
     growth, last = Growth(wanted), None
-    async with aclosing(items):
-        async for last in items:
-            partial = growth.partial(last) if still_streaming(last) else None
-            if partial is not None:
-                dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
-                yield partial, last
+    async for last in items:
+        partial = growth.partial(last) if still_streaming(last) else None
+        if partial is not None:
+            dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
+            yield partial, last
     for found in _end(wanted, last):
         yield found
 
@@ -345,12 +299,4 @@ def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[tuple[M, Cha
 def _first(pairs: Generator[tuple[M | FlexibleModel, Any], None, None]) -> Generator[M | FlexibleModel, None, None]:
     with closing(pairs):
         for value, _ in pairs:
-            yield value
-
-
-async def _afirst(
-    pairs: AsyncGenerator[tuple[M | FlexibleModel, Any], None],
-) -> AsyncGenerator[M | FlexibleModel, None]:
-    async with aclosing(pairs):
-        async for value, _ in pairs:
             yield value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
@@ -24,15 +24,15 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from openrouter_adapters.llamaindex.answers import completion_response
-from openrouter_adapters.llamaindex.callbacks import keeps_secrets, secrets
+from openrouter_adapters.llamaindex.callbacks import AsyncClosing
+from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.structured import (
+    Prediction,
     StructuredPrediction,
-    Task,
-    agrowing,
     apredicted,
-    growing,
+    astream_predicted,
     predicted,
-    whole,
+    stream_predicted,
 )
 from openrouter_adapters.llamaindex.tools import still_streaming
 from openrouter_adapters.llamaindex.wanted import schema_of
@@ -41,8 +41,7 @@ M = TypeVar("M", bound=BaseModel)
 Pair = tuple[BaseModel, ChatResponse]
 
 
-@keeps_secrets
-class OpenRouterStructuredLLM(StructuredLLM):
+class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
     """An LLM whose every answer is an object of ``output_cls``.
 
     ``raw`` is the object and the message's content its JSON; ``additional_kwargs`` are those of the answer that it was
@@ -63,11 +62,9 @@ class OpenRouterStructuredLLM(StructuredLLM):
             return inner
         return inner.sharing(callback_manager=CallbackManager([*heard, *more]), rate_limiter=limiter)
 
-    def _task(self, messages: Sequence[ChatMessage], llm_kwargs: Mapping[str, Any]) -> Task[BaseModel]:
+    def _prediction(self, messages: Sequence[ChatMessage], llm_kwargs: Mapping[str, Any]) -> Prediction[BaseModel]:
         template = ChatPromptTemplate(message_templates=list(messages))
-        return Task(
-            self.output_cls, schema_of(self.output_cls), template, {}, messages, {**llm_kwargs, **secrets.get()}
-        )
+        return Prediction(self.output_cls, schema_of(self.output_cls), template, {}, messages, llm_kwargs)
 
     # ---- chat
 
@@ -82,44 +79,44 @@ class OpenRouterStructuredLLM(StructuredLLM):
         Raises:
             StructuredOutputError: the answer is not what the class asks for.
         """
-        return _response(predicted(self._inner, self._task(messages, kwargs)))
+        return _response(predicted(self._inner, self._prediction(messages, kwargs)))
 
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, while the object grows; closing it early closes the connection."""
-        return _responses(growing(self._inner, self._task(messages, kwargs)))
+        return _responses(stream_predicted(self._inner, self._prediction(messages, kwargs)))
 
     @override
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`."""
-        return _response(await apredicted(self._inner, self._task(messages, kwargs)))
+        return _response(await apredicted(self._inner, self._prediction(messages, kwargs)))
 
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
-        return _aresponses(await agrowing(self._inner, self._task(messages, kwargs)))
+        return _aresponses(await astream_predicted(self._inner, self._prediction(messages, kwargs)))
 
     # ---- complete: one user message
 
     @override
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `chat`, for a text."""
-        return completion_response(_response(predicted(self._inner, self._task(_said(prompt), kwargs))))
+        return completion_response(_response(predicted(self._inner, self._prediction(_said(prompt), kwargs))))
 
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `stream_chat`, for a text."""
-        return _completions(_responses(growing(self._inner, self._task(_said(prompt), kwargs))))
+        return _completions(_responses(stream_predicted(self._inner, self._prediction(_said(prompt), kwargs))))
 
     @override
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `complete`."""
-        return completion_response(_response(await apredicted(self._inner, self._task(_said(prompt), kwargs))))
+        return completion_response(_response(await apredicted(self._inner, self._prediction(_said(prompt), kwargs))))
 
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
-        return _acompletions(_aresponses(await agrowing(self._inner, self._task(_said(prompt), kwargs))))
+        return _acompletions(_aresponses(await astream_predicted(self._inner, self._prediction(_said(prompt), kwargs))))
 
     # ---- objects of another class: LlamaIndex asks its query engines' LLM for them, whichever it is
 
@@ -128,28 +125,28 @@ class OpenRouterStructuredLLM(StructuredLLM):
         self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
     ) -> M:
         """As that of the LLM inside."""
-        return self._inner.structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+        return self._inner.structured_predict(output_cls, prompt, llm_kwargs, **args)
 
     @override
     async def astructured_predict(
         self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
     ) -> M:
         """As that of the LLM inside."""
-        return await self._inner.astructured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+        return await self._inner.astructured_predict(output_cls, prompt, llm_kwargs, **args)
 
     @override
     def stream_structured_predict(
         self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
     ) -> Generator[M | FlexibleModel, None, None]:
         """As that of the LLM inside."""
-        return self._inner.stream_structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+        return self._inner.stream_structured_predict(output_cls, prompt, llm_kwargs, **args)
 
     @override
     async def astream_structured_predict(
         self, output_cls: type[M], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **args: Any
     ) -> AsyncGenerator[M | FlexibleModel, None]:
         """As that of the LLM inside."""
-        return await self._inner.astream_structured_predict(output_cls, prompt, whole(llm_kwargs), **args)
+        return await self._inner.astream_structured_predict(output_cls, prompt, llm_kwargs, **args)
 
 
 def _said(prompt: str) -> list[ChatMessage]:
@@ -180,10 +177,8 @@ def _responses(pairs: Generator[Pair, None, None]) -> ChatResponseGen:
             yield _item(pair)
 
 
-async def _aresponses(pairs: AsyncGenerator[Pair, None]) -> ChatResponseAsyncGen:
-    async with aclosing(pairs):
-        async for pair in pairs:
-            yield _item(pair)
+def _aresponses(pairs: AsyncGenerator[Pair, None]) -> ChatResponseAsyncGen:
+    return AsyncClosing((_item(pair) async for pair in pairs), pairs)
 
 
 def _completions(items: ChatResponseGen) -> CompletionResponseGen:
@@ -192,7 +187,5 @@ def _completions(items: ChatResponseGen) -> CompletionResponseGen:
             yield completion_response(item)
 
 
-async def _acompletions(items: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    async with aclosing(items):
-        async for item in items:
-            yield completion_response(item)
+def _acompletions(items: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    return AsyncClosing((completion_response(item) async for item in items), items)
