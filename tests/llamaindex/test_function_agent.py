@@ -156,13 +156,14 @@ async def test_without_tools_nothing_is_said_of_them(streaming: bool, llm: OpenR
 @both_ways
 @pytest.mark.parametrize("arguments", ['{"city": "Par', '["Paris"]'], ids=["cut off", "no object"])
 async def test_a_broken_call_is_never_made(
-    arguments: str, streaming: bool, llm: OpenRouter, gateway: LocalGateway
+    arguments: str, streaming: bool, llm: OpenRouter, gateway: LocalGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway.reply("I look.", tool_calls=[("weather", arguments)], finish_reason="length")
     kept = memory()
     agent = FunctionAgent(tools=[weather], llm=llm, streaming=streaming)
     run = await ran(agent, QUESTION, memory=kept)
     assert str(run.output) == "I look." and run.output.tool_calls == [] and run.of(ToolCallResult) == []
+    assert "no whole tool call: the arguments of weather are cut off or no JSON object" in caplog.text
     await ran(agent, "And now?", memory=kept)
     # What nobody answered would have the whole conversation refused.
     assert sent(gateway)[1] == {"role": "assistant", "content": "I look."}

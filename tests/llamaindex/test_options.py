@@ -102,6 +102,13 @@ def test_api_base_is_base_url(gateway: LocalGateway) -> None:
         assert "api_base" not in gateway.requests[-1].body
 
 
+@pytest.mark.parametrize("short", [{"order": ["azure"]}, {"allow_fallbacks": False}])
+def test_two_words_about_routing_that_differ(make: Callable[..., OpenRouter], short: dict[str, Any]) -> None:
+    make(**short, provider=dict(short))
+    with pytest.raises(ValueError, match="differ: give one of them"):
+        make(**short, provider={"order": ["openai"], "allow_fallbacks": True})
+
+
 def test_bad_arguments(make: Callable[..., OpenRouter]) -> None:
     with pytest.raises(TypeError, match="did you mean 'context_window'"):
         make(context_windo=5)

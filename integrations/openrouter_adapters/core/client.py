@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.reading import ablocks, adeltas, afirst, blocks, deltas
+from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import Delta, ReplyBuilder
@@ -189,7 +189,7 @@ class Client:
     async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
         exchange = await self._aopen(request, stream=True)
         arriving = adeltas(exchange)
-        return exchange, await afirst(arriving), arriving
+        return exchange, await anext(arriving, None), arriving
 
     async def _aopen(self, request: Request, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange

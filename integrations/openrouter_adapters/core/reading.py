@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 import time
-import types
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -63,41 +61,6 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
         exchange.fail(error)
     finally:
         await exchange.response.aclose()
-
-
-@types.coroutine
-def afirst(arriving: AsyncGenerator[Delta]) -> Generator[Any, None, Delta | None]:
-    """The first piece, or None; the generators that begin with it, httpx's too, are not made known to the event loop.
-
-    A loop that shuts down closes all that it knows at once, and complains of those that close each other. Whoever reads
-    these closes the response, and them.
-    """
-    steps = _next(arriving).__await__()
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(firstiter=None, finalizer=_left)
-    try:
-        try:
-            waiting = next(steps)
-        finally:
-            sys.set_asyncgen_hooks(*hooks)
-        while True:
-            try:
-                yield waiting
-            except BaseException as error:  # the task is cancelled, say
-                waiting = steps.throw(error)
-            else:
-                waiting = next(steps)
-    except StopIteration as end:
-        first: Delta | None = end.value
-        return first
-
-
-def _left(_: AsyncGenerator[Any, Any]) -> None:
-    """A generator that nobody refers to any more: nothing is left to do once its response is closed."""
-
-
-async def _next(arriving: AsyncGenerator[Delta]) -> Delta | None:
-    return await anext(arriving, None)
 
 
 def blocks(exchange: Exchange) -> Iterator[bytes]:

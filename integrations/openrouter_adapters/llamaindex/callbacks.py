@@ -14,7 +14,6 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from typing_extensions import override
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -71,7 +70,7 @@ def acloses(
             items = await method(*args, **kwargs)
         finally:
             _connected.reset(token)
-        return AsyncClosing(items, *noted)
+        return aclosed_with(items, *noted)
 
     return shell
 
@@ -81,35 +80,10 @@ def _closing(items: Generator[T, None, None], inner: Generator[Any, None, None])
         yield from items
 
 
-class AsyncClosing(AsyncGenerator[T, None]):
-    """The items of an async generator; at their end, or when it is left, that and those within are closed.
-
-    It is no generator function's: a loop that shuts down closes those all at once, and would complain that the inner
-    ones are being closed already by the outer ones.
-    """
-
-    def __init__(self, items: AsyncGenerator[T, None], *within: AsyncGenerator[Any, None]) -> None:
-        self._items = items
-        self._within = within
-
-    @override
-    async def asend(self, value: None) -> T:
-        try:
-            return await self._items.asend(value)
-        except BaseException:
-            await self.aclose()
-            raise
-
-    @override
-    async def athrow(self, *error: Any) -> T:
-        try:
-            return await self._items.athrow(*error)
-        except BaseException:
-            await self.aclose()
-            raise
-
-    @override
-    async def aclose(self) -> None:
-        async with AsyncExitStack() as left:
-            for each in (*reversed(self._within), self._items):
-                left.push_async_callback(each.aclose)
+async def aclosed_with(items: AsyncGenerator[T, None], *within: AsyncGenerator[Any, None]) -> AsyncGenerator[T, None]:
+    """The items of an async generator; at their end, or when it is left, that and those within are closed."""
+    async with AsyncExitStack() as left:
+        for each in (*reversed(within), items):
+            left.push_async_callback(each.aclose)
+        async for item in items:
+            yield item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,21 @@ from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
 from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
-from openrouter_adapters.llamaindex.tools import cut_off, server_tools, tool_options, tool_selections, wire_tool
+from openrouter_adapters.llamaindex.tools import (
+    cut_off,
+    server_tools,
+    still_streaming,
+    tool_options,
+    tool_selections,
+    wire_tool,
+)
 from openrouter_adapters.llamaindex.wanted import schema_of
 
 if TYPE_CHECKING:
     from llama_index.core.llms.structured_llm import StructuredLLM
     from llama_index.core.tools.types import BaseTool
+
+_logger = logging.getLogger(__name__)
 
 _SHOWN = ("models", "provider", "preset", "reasoning", "reasoning_effort", "temperature", "max_tokens")
 
@@ -236,16 +246,19 @@ class OpenRouter(StructuredPrediction):
     ) -> list[ToolSelection]:
         """The tool calls of an answer; a call that was cut off is not among them.
 
-        On an item of a stream before the last, calls show the arguments that have arrived so far.
+        On an item of a stream before the last, calls show the arguments that have arrived so far. An agent takes an
+        answer without calls for its last one; when that is because they were cut off, a warning is logged.
 
         Raises:
             ValueError: there is none, and ``error_on_no_tool_call``.
         """
         calls = tool_selections(response)
+        broken = [] if calls or still_streaming(response) else cut_off(response)
+        reason = f": the arguments of {', '.join(broken)} are cut off or no JSON object" if broken else ""
         if not calls and error_on_no_tool_call:
-            broken = cut_off(response)
-            reason = f": the arguments of {', '.join(broken)} are cut off or no JSON object" if broken else ""
             raise ValueError(f"the answer has no tool call{reason}")
+        if broken:
+            _logger.warning("The answer has no whole tool call%s", reason)
         return calls
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from llama_index.core.base.llms.types import LLMMetadata
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from openrouter_adapters.core.catalog import Model, find
 from openrouter_adapters.core.options import OpenRouterOptions
@@ -46,6 +46,15 @@ class LLMOptions(AdditionalKwargs, OpenRouterOptions):
     allow_fallbacks: StrictBool | None = Field(
         default=None, description="Short for `provider={'allow_fallbacks': ...}`."
     )
+
+    @model_validator(mode="after")
+    def _check_short_forms(self) -> Self:
+        """Routing decides who reads a prompt, so two words about it that differ are an error."""
+        for name in ("order", "allow_fallbacks"):
+            short, long = getattr(self, name), (self.provider or {}).get(name)
+            if short is not None and long is not None and short != long:
+                raise ValueError(f"{name}={short!r} and provider={{{name!r}: {long!r}}} differ: give one of them")
+        return self
 
     @property
     def metadata(self) -> LLMMetadata:

@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.catalog import find
 from openrouter_adapters.core.schema import can_be_strict
-from openrouter_adapters.llamaindex.callbacks import AsyncClosing
+from openrouter_adapters.llamaindex.callbacks import aclosed_with
 from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.options import LLMOptions
 from openrouter_adapters.llamaindex.react import ReActPrediction
@@ -211,7 +211,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         if self._left_to_core:
             return await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
         pairs = await astream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
-        return AsyncClosing((value async for value, _ in pairs), pairs)
+        return aclosed_with((value async for value, _ in pairs), pairs)
 
     @property
     def _left_to_core(self) -> bool:
@@ -262,7 +262,7 @@ async def astream_predicted(llm: StructuredPrediction, prediction: Prediction[M]
     prediction.begin()
     items = await llm.astream_chat(messages, **options)
     objects = _aobjects(wanted, items)
-    return AsyncClosing(objects, items)
+    return aclosed_with(objects, items)
 
 
 def _objects(wanted: Wanted[M], items: ChatResponseGen) -> Generator[Pair[M], None, None]:

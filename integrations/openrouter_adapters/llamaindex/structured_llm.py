@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from openrouter_adapters.llamaindex.answers import completion_response
-from openrouter_adapters.llamaindex.callbacks import AsyncClosing
+from openrouter_adapters.llamaindex.callbacks import aclosed_with
 from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.structured import (
     Prediction,
@@ -178,7 +178,7 @@ def _responses(pairs: Generator[Pair, None, None]) -> ChatResponseGen:
 
 
 def _aresponses(pairs: AsyncGenerator[Pair, None]) -> ChatResponseAsyncGen:
-    return AsyncClosing((_item(pair) async for pair in pairs), pairs)
+    return aclosed_with((_item(pair) async for pair in pairs), pairs)
 
 
 def _completions(items: ChatResponseGen) -> CompletionResponseGen:
@@ -188,4 +188,4 @@ def _completions(items: ChatResponseGen) -> CompletionResponseGen:
 
 
 def _acompletions(items: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    return AsyncClosing((completion_response(item) async for item in items), items)
+    return aclosed_with((completion_response(item) async for item in items), items)
