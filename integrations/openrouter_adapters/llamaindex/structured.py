@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,8 +28,8 @@ from openrouter_adapters.core.schema import can_be_strict
 from openrouter_adapters.llamaindex.callbacks import secrets
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
 from openrouter_adapters.llamaindex.shorthand import spelled_out
-from openrouter_adapters.llamaindex.tools import still_streaming
-from openrouter_adapters.llamaindex.wanted import Growth, Mode, Wanted, schema_of
+from openrouter_adapters.llamaindex.tools import server_tools, still_streaming
+from openrouter_adapters.llamaindex.wanted import Growth, Mode, Read, Wanted, on_top, schema_of
 
 if TYPE_CHECKING:
     from llama_index.core.llms.structured_llm import StructuredLLM
@@ -129,7 +129,15 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
         if self.is_function_calling_model is not None:
             return self.is_function_calling_model
         listed = [find(name) for name in self._asked(call)]
-        return not any(model is not None and model.supports("tools") is False for model in listed)
+        needed = ("tools", "tool_choice")
+        return not any(model is not None and model.supports(name) is False for model in listed for name in needed)
+
+    def _beside_function(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """The call, with what the LLM's own options say: server tools stay beside the function, a format does not."""
+        own = request_body(self.set_options(), {})
+        tools = server_tools(own)
+        clear = {} if own.get("response_format") is None else {"response_format": None}
+        return {**clear, **({"tools": tools} if tools else {}), **call}
 
     def _task(
         self,
@@ -146,11 +154,14 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
 
     def _prepared(self, task: Task[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
         """What is wanted, and the messages and options for `chat`."""
-        call = {name: value for name, value in task.llm_kwargs.items() if name not in _SAID_OTHERWISE}
+        call = {name: value for name, value in on_top(task.llm_kwargs).items() if name not in _SAID_OTHERWISE}
         wanted = Wanted(task.output_cls, task.schema, self._mode(task.schema, call))
         strict = call.pop("strict", None)
-        if wanted.mode == "tool" and strict is None:
-            strict = self.strict
+        if strict not in (None, True, False):
+            raise ValueError(f"llm_kwargs: strict={strict!r}: give True, False or None")
+        if wanted.mode == "tool":
+            strict = self.strict if strict is None else strict
+            call = self._beside_function(call)
         if wanted.mode != "tool" and not call.get("tools"):
             call.pop("tool_choice", None)
         options = wanted.options(call, strict)
@@ -184,7 +195,7 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
         if self._left_to_core:
             made: M = super().structured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
             return made
-        return predicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))[0]
+        return predicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args)).value
 
     @override
     async def astructured_predict(
@@ -198,8 +209,7 @@ class StructuredPrediction(LlamaIndexModel, OpenRouterOptions, FunctionCallingLL
         if self._left_to_core:
             made: M = await super().astructured_predict(output_cls, prompt, whole(llm_kwargs), **prompt_args)
             return made
-        value, _ = await apredicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
-        return value
+        return (await apredicted(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))).value
 
     @override
     def stream_structured_predict(
@@ -270,87 +280,90 @@ def _program(given: Any) -> PydanticProgramMode:
     return PydanticProgramMode(given)
 
 
-def predicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
-    """The object, and the response that it was made of."""
+def predicted(llm: StructuredPrediction, task: Task[M]) -> Read[M]:
+    """The object, with the response that it was made of."""
     wanted, messages, options = llm._prepared(task)
     task.begin()
     response = llm.chat(messages, **options)
-    value = wanted.value(response)
+    value, found = wanted.read(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-    return value, response
+    return Read(value, response, found)
 
 
-async def apredicted(llm: StructuredPrediction, task: Task[M]) -> tuple[M, ChatResponse]:
+async def apredicted(llm: StructuredPrediction, task: Task[M]) -> Read[M]:
     """As `predicted`."""
     wanted, messages, options = llm._prepared(task)
     task.begin()
     response = await llm.achat(messages, **options)
-    value = wanted.value(response)
+    value, found = wanted.read(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-    return value, response
+    return Read(value, response, found)
 
 
-def growing(llm: StructuredPrediction, task: Task[M]) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
-    """Partial objects, each with its item of the stream; the last are the object and the whole response."""
+def growing(llm: StructuredPrediction, task: Task[M]) -> Generator[Read[M | FlexibleModel], None, None]:
+    """Partial objects, each with its item of the stream; the last is the object, with the whole response."""
     wanted, messages, options = llm._prepared(task)
     task.begin()
     return _objects(wanted, llm.stream_chat(messages, **options))
 
 
-async def agrowing(
-    llm: StructuredPrediction, task: Task[M]
-) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+async def agrowing(llm: StructuredPrediction, task: Task[M]) -> AsyncGenerator[Read[M | FlexibleModel], None]:
     """As `growing`."""
     wanted, messages, options = llm._prepared(task)
     task.begin()
     return _aobjects(wanted, await llm.astream_chat(messages, **options))
 
 
-def _objects(
-    wanted: Wanted[M], items: ChatResponseGen
-) -> Generator[tuple[M | FlexibleModel, ChatResponse], None, None]:
+def _objects(wanted: Wanted[M], items: ChatResponseGen) -> Generator[Read[M | FlexibleModel], None, None]:
     growth, last = Growth(wanted), None
-    with closing(items):
+    with _closing(items):
         for last in items:
             partial = growth.partial(last) if still_streaming(last) else None
             if partial is not None:
                 dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
-                yield partial, last
+                yield Read(partial, last, growth.found)
     yield from _end(wanted, last)
 
 
-async def _aobjects(
-    wanted: Wanted[M], items: ChatResponseAsyncGen
-) -> AsyncGenerator[tuple[M | FlexibleModel, ChatResponse], None]:
+async def _aobjects(wanted: Wanted[M], items: ChatResponseAsyncGen) -> AsyncGenerator[Read[M | FlexibleModel], None]:
     growth, last = Growth(wanted), None
-    async with aclosing(items):
+    async with _aclosing(items):
         async for last in items:
             partial = growth.partial(last) if still_streaming(last) else None
             if partial is not None:
                 dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
-                yield partial, last
+                yield Read(partial, last, growth.found)
     for found in _end(wanted, last):
         yield found
 
 
-def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[tuple[M, ChatResponse], None, None]:
+def _closing(items: Any) -> AbstractContextManager[Any]:
+    """Closes a stream; one of a subclass may be any iterator."""
+    return closing(items) if hasattr(items, "close") else nullcontext()
+
+
+def _aclosing(items: Any) -> AbstractAsyncContextManager[Any]:
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext()
+
+
+def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[Read[M | FlexibleModel], None, None]:
     if last is None:  # a rate limiter, or whoever else stands between, gave nothing
         last = ChatResponse(message=ChatMessage(role="assistant", content=""))
-    value = wanted.value(last)
+    value, found = wanted.read(last)
     dispatcher.event(LLMStructuredPredictInProgressEvent(output=value))
-    yield value, last
+    yield Read(value, last, found)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
 
 
-def _first(pairs: Generator[tuple[M | FlexibleModel, Any], None, None]) -> Generator[M | FlexibleModel, None, None]:
-    with closing(pairs):
-        for value, _ in pairs:
-            yield value
+def _first(items: Generator[Read[M | FlexibleModel], None, None]) -> Generator[M | FlexibleModel, None, None]:
+    with closing(items):
+        for read in items:
+            yield read.value
 
 
 async def _afirst(
-    pairs: AsyncGenerator[tuple[M | FlexibleModel, Any], None],
+    items: AsyncGenerator[Read[M | FlexibleModel], None],
 ) -> AsyncGenerator[M | FlexibleModel, None]:
-    async with aclosing(pairs):
-        async for value, _ in pairs:
-            yield value
+    async with aclosing(items):
+        async for read in items:
+            yield read.value
