@@ -52,8 +52,8 @@ def _read(bare: str) -> Any:
 def read_json_among_words(text: str, openings: str = "{[") -> list[Any]:
     """What `read_json` reads; where that is nothing, all JSON values that stand among words, in order.
 
-    Words may have braces and brackets, too: what cannot be read is passed over as far as it looked like JSON, so that
-    no part of a value that is broken or cut off is taken for the whole.
+    Words may have braces and brackets, too. What begins as JSON and is broken or cut off is the end of it: no part of a
+    value is taken for the whole. So a long text is read once.
 
     Args:
         text: what the model wrote.
@@ -77,12 +77,19 @@ def _values(text: str, opening: re.Pattern[str]) -> list[Any]:
         try:
             value, end = _DECODER.raw_decode(text, place.start())
             found.append(value)
-        except json.JSONDecodeError as error:
-            end = max(error.pos, place.end())  # never back: a long text is read once
+        except ValueError as error:
+            end = _end_of_words(text, place.end(), error)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         place = opening.search(text, end)
     return found
+
+
+def _end_of_words(text: str, start: int, error: ValueError) -> int:
+    """Where to look on after a brace or bracket that opened no JSON; at the end, if it did, and the JSON is broken."""
+    stopped = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
+    began = text[start:stopped].strip() or text.startswith('"', stopped)
+    return len(text) if began else stopped
 
 
 def partial_json(text: str, openings: str = "") -> Any:
