@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -434,18 +436,30 @@ def test_partial_json() -> None:
     assert partial_json("Sure") is None
 
 
+def test_partial_json_after_words() -> None:
+    assert partial_json('\ufeff{"a": "x') == {"a": "x"}
+    assert partial_json('See [1]: {"a": "x', "{") == partial_json('So:\n```json\n{"a": "x', "{") == {"a": "x"}
+    assert partial_json('Sure: {"a": "x') is None
+
+
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "openings", "values"),
     [
-        ('Sure! {"a": {"b": 1}} There.', {"a": {"b": 1}}),
-        ('The list: [{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
-        ('Sure!\n```json\n{"a": 1}\n```\nThere: {x}', {"a": 1}),
-        (' {"a": 1} ', {"a": 1}),
-        ("3", 3),
+        ('Sure! {"a": {"b": 1}} There.', "{", [{"a": {"b": 1}}]),
+        ('The list: [{"a": 1}, {"a": 2}]', "{[", [[{"a": 1}, {"a": 2}]]),
+        ('Sure!\n```json\n{"a": 1}\n```\nThere: {x}', "{", [{"a": 1}]),
+        (' {"a": 1} ', "{", [{"a": 1}]),
+        ("3", "{", [3]),
+        ('According to [1][2]:\n{"a": 1}[1]\n\nSources: [1] x', "{", [{"a": 1}]),
+        ('See [1]: {"a": 1}', "{[", [[1], {"a": 1}]),
+        ('<think>they want {a}, { b } or {{</think>{"a": 1}', "{", [{"a": 1}]),
+        ('Either {"a": 1} or {"a": 2}.', "{", [{"a": 1}, {"a": 2}]),
+        ("Sure! ```json\n{oops}\n``` {}", "{", [{}]),
+        ('It is {"a": 1}, not {"a": ', "{", [{"a": 1}]),
     ],
 )
-def test_json_among_words(text: str, value: Any) -> None:
-    assert read_json_among_words(text) == value
+def test_json_among_words(text: str, openings: str, values: Any) -> None:
+    assert read_json_among_words(text, openings) == values
 
 
 @pytest.mark.parametrize(
@@ -454,15 +468,18 @@ def test_json_among_words(text: str, value: Any) -> None:
         "Sure!",
         "",
         "A set {1, 2}.",
-        'Either {"a": 1} or {"a": 2}.',
-        'See [1]: {"a": 1}',
         'Sure! {"a": 1',
-        "Sure! ```json\n{oops}\n``` {}",
+        'Cut off: {"a": {"a": 1}, "b": [{"a": 2}',
+        'Cut off: {"a": "of {} and {\\"b\\": 1}',
         "Well, " + "[" * 100_000,
+        "Well, " + '{"a":' * 100_000,
+        'Well, {"a": NaN} {}',
+        r'Broken: {"a": "\( {} \)"}',
+        'Broken: {"a": 1,, "b": {"a": 1}}',
     ],
 )
 def test_no_json_among_words(text: str) -> None:
-    with pytest.raises(ValueError, match=r"Expecting|follows|deeply|Extra data"):
+    with pytest.raises(ValueError, match=r"Expecting|deeply|Extra data"):
         read_json_among_words(text)
 
 
@@ -497,3 +514,12 @@ def test_a_property_may_be_called_as_a_keyword_is() -> None:
 def test_a_reference_that_leads_nowhere_is_named() -> None:
     with pytest.raises(ValueError, match=r"schema Trip: '#/\$defs/Town' not found"):
         in_place({"title": "Trip", "type": "object", "properties": {"to": {"$ref": "#/$defs/Town"}}})
+
+
+@pytest.mark.parametrize("piece", ["{", '{"', '{"a', '{"a":', '{"a": "', '{"a": 1, ', '{"a": {}} ', '{\\"'])
+def test_a_long_text_among_words_is_read_once(piece: str) -> None:
+    text = "Well, " + piece * 20_000
+    before = time.process_time()
+    with suppress(ValueError):
+        read_json_among_words(text, "{")
+    assert time.process_time() - before < 2

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import openai
+import pydantic.v1
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.llms import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.output_parsers import PydanticOutputParser
 from llama_index.core.postprocessor import StructuredLLMRerank
 from llama_index.core.program import FunctionCallingProgram, LLMTextCompletionProgram
 from llama_index.core.program.utils import FlexibleModel
@@ -30,9 +32,10 @@ from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import FunctionTool
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, Field, RootModel, field_validator
+from pydantic import BaseModel, Field, RootModel, computed_field, field_serializer, field_validator
 
 from openrouter_adapters import OpenRouterError, RateLimitError, RefusalError, StructuredOutputError
+from openrouter_adapters.core import catalog
 from openrouter_adapters.core.structured import excerpt
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
@@ -381,6 +384,9 @@ def test_a_class_that_json_cannot_say(llm: OpenRouter, gateway: LocalGateway) ->
         ({"response_format": {"type": "json_object"}}, "response_format is made from output_cls"),
         ({**ASK["tool"], "tool_choice": "strange"}, "tool_choice='strange'"),
         ({**ASK["tool"], "tools": [{"type": "function", "function": {"name": "Person"}}]}, "called 'Person'"),
+        ({"extra_body": {"response_format": {"type": "json_object"}}}, "response_format is made from output_cls"),
+        ({"additional_kwargs": {"response_format": {"type": "text"}}}, "response_format is made from output_cls"),
+        ({"strict": "x"}, r"llm_kwargs: strict='x': give True, False or None"),
         ({"temperature": "hot"}, "temperature"),
         ({"models": 3}, "models"),
     ],
@@ -441,6 +447,11 @@ TEXT = json.dumps(AL)
         (f"```json\n{TEXT}\n```", MODES),
         (f"Here you are:\n\n```\n{TEXT}\n```\nAnything else?", MODES),
         (f"Sure! {TEXT} There.", MODES[2:]),
+        (f"According to [1][2]:\n{TEXT}", MODES[2:]),
+        (f"{TEXT}\n\nSources: [1] https://x.org", MODES[2:]),
+        (f"{TEXT}[1]", MODES[2:]),
+        (f"<think>they want {{name}}, as in {{}}</think>{TEXT}", MODES[2:]),
+        (f'Not ```json\n{{"x": 1}}\n``` but ```json\n{TEXT}\n```', MODES[2:]),
     ],
 )
 @pytest.mark.parametrize("way", WAYS)
@@ -470,7 +481,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("tool", {"text": None, "tool_calls": [("Person", "9" * 5_000)]}, "Person are no JSON"),
     ("text", {"text": "Sure!"}, "no JSON"),
     ("text", {"text": f"Either {TEXT} or {TEXT}."}, "more follows after the JSON"),
-    ("text", {"text": "Well, " + "[" * 100_000}, "nested too deeply"),
+    ("text", {"text": "Well, " + '{"a":' * 100_000}, "nested too deeply"),
     ("text", {"text": "[" * 100_000}, "nested too deeply"),
 ]
 
@@ -1000,3 +1011,224 @@ def test_a_field_that_llamaindexs_partial_class_cannot_have(llm: OpenRouter, gat
     scripted(gateway, "json_schema", {"model-kind": "a", "name": "Al"})
     *_, before, last = llm.stream_structured_predict(Odd, PROMPT)
     assert isinstance(last, Odd) and last.kind == "a" and before.name == "Al"
+
+
+# ---------------------------------------------------------------------------------------------- odd models and classes
+
+CHOOSES_ITSELF = "vendor/tools-but-no-choice"
+
+
+@pytest.mark.parametrize(
+    ("instance", "call", "mode"),
+    [
+        ({"model": CHOOSES_ITSELF}, {}, "text"),
+        ({"models": [CHOOSES_ITSELF]}, {}, "text"),
+        ({}, {"model": CHOOSES_ITSELF}, "text"),
+        ({"model": CHOOSES_ITSELF}, ASK["tool"], "tool"),
+    ],
+)
+def test_a_model_that_cannot_be_made_to_call(
+    make: Make, gateway: LocalGateway, own_catalog: None, instance: dict[str, Any], call: dict[str, Any], mode: str
+) -> None:
+    catalog.load({"data": [{"id": CHOOSES_ITSELF, "supported_parameters": ["tools", "max_tokens"]}]})
+    gateway.serve(CHOOSES_ITSELF)
+    scripted(gateway, mode, AL)
+    make(**instance).structured_predict(Person, PROMPT, {"require_parameters": False, **call})
+    assert mode_of(gateway.requests[-1].body) == mode
+
+
+@pytest.fixture
+def own_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "_models", catalog._known())
+
+
+SEARCH = {"type": "openrouter:web_search"}
+
+
+@pytest.mark.parametrize(
+    ("instance", "call"),
+    [
+        ({"additional_kwargs": {"tools": [SEARCH]}}, {}),
+        ({"extra_body": {"tools": [SEARCH]}}, {}),
+        ({}, {"extra_body": {"tools": [SEARCH]}}),
+        ({}, {"additional_kwargs": {"tools": [SEARCH]}}),
+        ({"extra_body": {"tools": [{"type": "other"}]}}, {"tools": [SEARCH]}),
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_server_tools_stay(
+    make: Make, gateway: LocalGateway, instance: dict[str, Any], call: dict[str, Any], mode: str
+) -> None:
+    scripted(gateway, mode, AL)
+    before = json.dumps(call)
+    make(**instance).structured_predict(Person, PROMPT, {**ASK[mode], **call})
+    tools = gateway.requests[-1].body["tools"]
+    assert tools[-1] == SEARCH
+    assert [tool["function"]["name"] for tool in tools[:-1]] == (["Person"] if mode == "tool" else [])
+    assert gateway.requests[-1].body.get("tool_choice") == ("required" if mode == "tool" else None)
+    assert json.dumps(call) == before
+
+
+def test_server_tools_of_the_llm_can_be_left_out(make: Make, gateway: LocalGateway) -> None:
+    scripted(gateway, "tool", AL)
+    make(extra_body={"tools": [SEARCH]}).structured_predict(Person, PROMPT, {**ASK["tool"], "tools": None})
+    assert len(gateway.requests[-1].body["tools"]) == 1
+
+
+def test_a_format_of_the_llms_own_gives_way(make: Make, gateway: LocalGateway) -> None:
+    for own in ("additional_kwargs", "extra_body"):
+        llm = make(**{own: {"response_format": {"type": "json_object"}}})
+        scripted(gateway, "tool", AL)
+        llm.structured_predict(Person, PROMPT, ASK["tool"])
+        assert "response_format" not in gateway.requests[-1].body
+        scripted(gateway, "json_schema", AL)
+        llm.structured_predict(Person, PROMPT, ASK["json_schema"])
+        assert gateway.requests[-1].body["response_format"]["type"] == "json_schema"
+
+
+def test_of_several_objects_among_words_the_one_that_fits(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(f'{{"name": "nobody"}} or {{}}? {TEXT}')
+    assert llm.structured_predict(Person, PROMPT, ASK["text"]) == Person(name="Al", age=3)
+    gateway.reply('See [1]: [{"name": "Graz"}] [2]')
+    assert llm.structured_predict(Towns, PROMPT, ASK["text"]) == Towns([Town(name="Graz")])
+    gateway.reply('{"name": "Al"} or {}?')
+    with pytest.raises(StructuredOutputError, match="does not fit Person: age: Field required"):
+        llm.structured_predict(Person, PROMPT, ASK["text"])
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "See [1]: ", "Here:\n```json\n"])
+def test_objects_grow_after_words(llm: OpenRouter, gateway: LocalGateway, before: str) -> None:
+    gateway.reply(chunks=[before, '{"name": "A', 'l", "age": 3}'])
+    *partial, last = llm.stream_structured_predict(Person, PROMPT, ASK["text"])
+    assert getattr(partial[0], "name", None) == "A" and last == Person(name="Al", age=3)
+
+
+class LastName(BaseModel):
+    name: str
+
+    @computed_field
+    def last(self) -> str:
+        return self.name.split()[1]
+
+
+class Price(BaseModel):
+    price: str
+
+    @field_serializer("price")
+    def _as_money(self, price: str) -> str:
+        return f"{float(price):.2f}"
+
+
+class Renamed(BaseModel):
+    the_name: str = Field(alias="theName")
+
+
+class Hidden(BaseModel):
+    name: str
+    secret: str = Field(default="", exclude=True)
+
+
+class Closed(BaseModel, extra="forbid"):
+    name: str
+
+    @computed_field
+    def long(self) -> bool:
+        return len(self.name) > 3
+
+
+@pytest.mark.parametrize(
+    ("output_cls", "said", "text"),
+    [
+        (LastName, {"name": "Ada Lovelace"}, {"name": "Ada Lovelace", "last": "Lovelace"}),
+        (Price, {"price": "-1.5"}, {"price": "-1.5"}),
+        (Renamed, {"theName": "Zo\xeb"}, {"theName": "Zo\xeb"}),
+        (Hidden, {"name": "a", "secret": "b"}, {"name": "a", "secret": "b"}),
+        (Closed, {"name": "Graz"}, {"name": "Graz"}),
+    ],
+)
+@pytest.mark.parametrize("way", CHATS)
+async def test_the_text_of_a_structured_llm_reads_back(
+    llm: OpenRouter, gateway: LocalGateway, output_cls: type[BaseModel], said: Any, text: Any, way: str
+) -> None:
+    """A class that cannot be dumped while it is half there does not stop the stream."""
+    scripted(gateway, "json_schema", said, chunk_size=1)
+    *items, last = await chatted(llm.as_structured_llm(output_cls), way)
+    content = last.text if way.endswith("complete") else last.message.content
+    assert bool(items) is ("stream" in way)
+    assert last.raw == output_cls.model_validate(said) == output_cls.model_validate_json(content)
+    assert json.loads(content) == text
+    assert all(json.loads(item.text if way.endswith("complete") else item.message.content) or True for item in items)
+
+
+@pytest.mark.parametrize("output_cls", [Renamed, Hidden])
+def test_a_query_engine_reads_the_object_back(
+    make: Make, gateway: LocalGateway, global_settings: None, output_cls: type[BaseModel]
+) -> None:
+    said = {"theName": "Al", "name": "a", "secret": "b"}
+    scripted(gateway, "json_schema", said)
+    engine = SummaryIndex.from_documents([Document(text="Al is 3.")]).as_query_engine(
+        llm=make().as_structured_llm(output_cls)
+    )
+    response: Any = engine.query("Who?")
+    assert response.response == output_cls.model_validate(said)
+
+
+async def test_a_structured_llm_lends_tools_and_other_classes(
+    make: Make, gateway: LocalGateway, events: list[Any]
+) -> None:
+    sllm: Any = make().as_structured_llm(Person)
+    gateway.reply(tool_calls=[("add", {"a": 1, "b": 2})], times=2)
+    tools = [FunctionTool.from_defaults(add)]
+    assert str(sllm.predict_and_call(tools, "1 + 2?")) == str(await sllm.apredict_and_call(tools, "1 + 2?")) == "3"
+    scripted(gateway, "tool", AL)
+    assert FunctionCallingProgram.from_defaults(Person, "Who?", llm=sllm)() == Person(name="Al", age=3)
+    events.clear()
+    scripted(gateway, "json_schema", {"name": "Graz"}, cost=0.5)
+    response = sllm.as_structured_llm(Town).complete("Where?")
+    assert (response.raw, response.additional_kwargs["cost"]) == (Town(name="Graz"), 0.5)
+    assert [type(event).__name__ for event in events].count("LLMChatEndEvent") == 1
+    await sllm.llm.aclose()
+
+
+class Listed(OpenRouter):
+    """Gives its streams as plain iterators."""
+
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        return iter(list(super().stream_chat(messages, **kwargs)))
+
+    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        items = [item async for item in await super().astream_chat(messages, **kwargs)]
+
+        class Items:
+            def __aiter__(self) -> Any:
+                return self
+
+            async def __anext__(self) -> Any:
+                if not items:
+                    raise StopAsyncIteration
+                return items.pop(0)
+
+        return Items()
+
+
+@pytest.mark.parametrize("way", WAYS[2:])
+async def test_a_subclass_whose_streams_cannot_be_closed(gateway: LocalGateway, way: str) -> None:
+    scripted(gateway, "json_schema", AL)
+    llm = Listed(model=MODEL, base_url=gateway.base_url, api_key=KEY)
+    with llm:
+        assert (await predicted(llm, way))[-1] == Person(name="Al", age=3)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_prompt_that_says_the_schema_itself(llm: OpenRouter, gateway: LocalGateway, mode: str) -> None:
+    scripted(gateway, mode, AL)
+    prompt = PromptTemplate("Who is {who}?", output_parser=PydanticOutputParser(Person))
+    llm.structured_predict(Person, prompt, ASK[mode], who="Al")
+    assert str(gateway.requests[-1].body["messages"]).count("JSON schema") == 1
+
+
+def test_a_class_of_the_old_pydantic(llm: OpenRouter, gateway: LocalGateway) -> None:
+    old: Any = type("Old", (pydantic.v1.BaseModel,), {"__annotations__": {"name": str}})
+    with pytest.raises(TypeError, match=r"Old.* is no pydantic class: it is one of pydantic.v1, so derive it from"):
+        llm.structured_predict(old, PROMPT)
+    assert gateway.requests == []

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json
 
 _FENCE = re.compile(r"```[ \t]*[\w-]*\s*")
-_OPENED = re.compile(r"[{\[]")
 
 
 def _no_number(name: str) -> Any:
@@ -49,32 +49,60 @@ def _read(bare: str) -> Any:
     return value
 
 
-def read_json_among_words(text: str) -> Any:
-    """As `read_json`; where there is no fence, the one JSON object or list that stands among words.
+def read_json_among_words(text: str, openings: str = "{[") -> list[Any]:
+    """What `read_json` reads; where that is nothing, all JSON values that stand among words, in order.
+
+    Words may have braces and brackets, too. What begins as JSON and is broken or cut off is the end of it: no part of a
+    value is taken for the whole. So a long text is read once.
+
+    Args:
+        text: what the model wrote.
+        openings: the characters that a value among words may begin with: ``{``, ``[`` or both.
 
     Raises:
-        ValueError: as for `read_json`.
+        ValueError: there is none, or one is nested too deeply.
     """
     try:
-        return read_json(text)
-    except ValueError:
-        opened = _OPENED.search(text)
-        if opened is None or _FENCE.search(text):
-            raise
-    try:
-        value, end = _DECODER.raw_decode(text, opened.start())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if _OPENED.search(text, end):
-        raise ValueError("more follows after the JSON")
-    return value
+        return [read_json(text)]
+    except ValueError as error:
+        if found := _values(text, re.compile(f"[{re.escape(openings)}]")):
+            return found
+        raise error from None
 
 
-def partial_json(text: str) -> Any:
-    """As much of a JSON value as has arrived; None when nothing can be read yet, or it is none."""
-    bare = text.strip()
+def _values(text: str, opening: re.Pattern[str]) -> list[Any]:
+    found: list[Any] = []
+    place = opening.search(text)
+    while place is not None:
+        try:
+            value, end = _DECODER.raw_decode(text, place.start())
+            found.append(value)
+        except ValueError as error:
+            end = _end_of_words(text, place.end(), error)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        place = opening.search(text, end)
+    return found
+
+
+def _end_of_words(text: str, start: int, error: ValueError) -> int:
+    """Where to look on after a brace or bracket that opened no JSON; at the end, if it did, and the JSON is broken."""
+    stopped = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
+    began = text[start:stopped].strip() or text.startswith('"', stopped)
+    return len(text) if began else stopped
+
+
+def partial_json(text: str, openings: str = "") -> Any:
+    """As much of a JSON value as has arrived; None when nothing can be read yet, or it is none.
+
+    Args:
+        text: what has arrived.
+        openings: the characters that the value may begin with after other words; none: no words stand before it.
+    """
+    bare = text.strip().removeprefix("\ufeff").lstrip()
     opened = _FENCE.match(bare)
-    try:
-        return from_json(bare[opened.end() if opened else 0 :], allow_partial="trailing-strings")
-    except ValueError:
-        return None
+    first = min((place for place in map(bare.find, openings) if place >= 0), default=0)
+    for start in dict.fromkeys((opened.end() if opened else 0, first)):
+        with suppress(ValueError):
+            return from_json(bare[start:], allow_partial="trailing-strings")
+    return None

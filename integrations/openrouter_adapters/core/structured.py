@@ -70,14 +70,15 @@ class Expected:
     Attributes:
         name: the schema's name, which is the function's.
         by_call: whether the answer comes as the arguments of a function call, not as text.
-        among_words: whether JSON may stand among words; for models that were only asked to write it.
+        openings: what JSON among words may begin with, for models that were only asked to write it; nothing: it does
+            not stand among words.
         others: the names of the other functions that the model may call.
         remedy: what to do about an answer that only calls others; words for the end of a sentence.
     """
 
     name: str
     by_call: bool
-    among_words: bool = False
+    openings: str = ""
     others: frozenset[str] = frozenset()
     remedy: str = ""
 
@@ -93,11 +94,18 @@ class Expected:
         """
         if said.refusal:
             raise NotAsAsked(f"the model refused: {said.refusal}", refused=True)
-        found = self._found(said)
-        try:
-            return validated(found)
-        except Exception as error:  # whatever a validator of the caller's says to it
-            raise NotAsAsked(f"the answer does not fit {self.name}: {_wrong(error)}") from error
+        read: list[T] = []
+        wrong: list[Exception] = []
+        for found in self._found(said):
+            try:
+                read.append(validated(found))
+            except Exception as error:  # whatever a validator of the caller's says to it
+                wrong.append(error)
+        if not read:
+            raise NotAsAsked(f"the answer does not fit {self.name}: {_wrong(wrong[0])}") from wrong[0]
+        if len(read) > 1:
+            raise NotAsAsked(f"the answer is not one {self.name}, more follows after the JSON: {excerpt(said.text)}")
+        return read[0]
 
     def calls_others(self, said: Said) -> bool:
         """Whether an answer calls other functions, which is no failure, but no object either."""
@@ -106,14 +114,14 @@ class Expected:
         called = {call.name for call in said.calls}
         return bool(called) and called <= self.others
 
-    def _found(self, said: Said) -> Any:
-        """The JSON value in an answer."""
+    def _found(self, said: Said) -> list[Any]:
+        """The JSON value in an answer; several where words around them leave open which is meant."""
         if self.by_call and said.calls:
-            return self._arguments(said)
+            return [self._arguments(said)]
         if not said.text.strip():
             raise NotAsAsked(self._no_text(said))
         try:
-            return read_json_among_words(said.text) if self.among_words else read_json(said.text)
+            return read_json_among_words(said.text, self.openings) if self.openings else [read_json(said.text)]
         except ValueError as error:
             if said.calls:
                 raise NotAsAsked(self._no_text(said)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -22,16 +22,15 @@ from pydantic import BaseModel, Field, StrictBool
 from typing_extensions import override
 
 from openrouter_adapters.core.catalog import find
+from openrouter_adapters.core.request import request_body
 from openrouter_adapters.core.schema import can_be_strict
-from openrouter_adapters.llamaindex.callbacks import aclosed_with
 from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.options import LLMOptions
 from openrouter_adapters.llamaindex.react import ReActPrediction
-from openrouter_adapters.llamaindex.tools import still_streaming
-from openrouter_adapters.llamaindex.wanted import Growth, Mode, Wanted, schema_of
+from openrouter_adapters.llamaindex.tools import server_tools, still_streaming
+from openrouter_adapters.llamaindex.wanted import Growth, Mode, Read, Wanted, on_top, schema_of
 
 M = TypeVar("M", bound=BaseModel)
-Pair = tuple[M | FlexibleModel, ChatResponse]
 
 _PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
     PydanticProgramMode.DEFAULT: None,
@@ -105,11 +104,25 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
             return said
         if as_format or (as_format is None and can_be_strict(schema) and self._all_support("structured_outputs", call)):
             return "json_schema"
-        return "tool" if self.calls_tools(self.asked_models(call)) else "text"
+        return "tool" if self._made_to_call(call) else "text"
 
     def _all_support(self, parameter: str, call: Mapping[str, Any]) -> bool:
         listed = [find(name) for name in self.asked_models(call)]
         return bool(listed) and all(model is not None and model.supports(parameter) for model in listed)
+
+    def _made_to_call(self, call: Mapping[str, Any]) -> bool:
+        """Whether a function can be demanded, as far as anybody knows."""
+        models = self.asked_models(call)
+        listed = [find(name) for name in models]
+        demanded = not any(model is not None and model.supports("tool_choice") is False for model in listed)
+        return self.calls_tools(models) and (demanded or self.is_function_calling_model is True)
+
+    def _beside_function(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """The call, with what the LLM's own options say: server tools stay beside the function, a format does not."""
+        own = request_body(self.set_options(), {})
+        tools = server_tools(own)
+        clear = {} if own.get("response_format") is None else {"response_format": None}
+        return {**clear, **({"tools": tools} if tools else {}), **call}
 
     def _prediction(
         self,
@@ -126,11 +139,14 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
 
     def _prepared(self, prediction: Prediction[M]) -> tuple[Wanted[M], list[ChatMessage], dict[str, Any]]:
         """What is wanted, and the messages and options for `chat`."""
-        call = {name: value for name, value in prediction.llm_kwargs.items() if name not in _SAID_OTHERWISE}
+        call = {name: value for name, value in on_top(prediction.llm_kwargs).items() if name not in _SAID_OTHERWISE}
         wanted = Wanted(prediction.output_cls, prediction.schema, self._mode(prediction.schema, call))
         strict = call.pop("strict", None)
-        if wanted.mode == "tool" and strict is None:
-            strict = self.strict
+        if strict not in (None, True, False):
+            raise ValueError(f"llm_kwargs: strict={strict!r}: give True, False or None")
+        if wanted.mode == "tool":
+            strict = self.strict if strict is None else strict
+            call = self._beside_function(call)
         if wanted.mode != "tool" and not call.get("tools"):
             call.pop("tool_choice", None)
         options = wanted.options(call, strict)
@@ -164,7 +180,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         if self._left_to_core:
             made: M = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return made
-        return predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))[0]
+        return predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args)).value
 
     @override
     async def astructured_predict(
@@ -178,8 +194,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         if self._left_to_core:
             made: M = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return made
-        value, _ = await apredicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
-        return value
+        return (await apredicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))).value
 
     @override
     def stream_structured_predict(
@@ -211,7 +226,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         if self._left_to_core:
             return await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
         pairs = await astream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
-        return aclosed_with((value async for value, _ in pairs), pairs)
+        return _afirst(pairs)
 
     @property
     def _left_to_core(self) -> bool:
@@ -229,74 +244,94 @@ def _program(given: Any) -> PydanticProgramMode:
     return PydanticProgramMode(given)
 
 
-def predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> tuple[M, ChatResponse]:
-    """The object, and the response that it was made of."""
+def predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> Read[M]:
+    """The object, with the response that it was made of."""
     wanted, messages, options = llm._prepared(prediction)
     prediction.begin()
     response = llm.chat(messages, **options)
-    value = wanted.value(response)
+    value, found = wanted.read(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-    return value, response
+    return Read(value, response, found)
 
 
-async def apredicted(llm: StructuredPrediction, prediction: Prediction[M]) -> tuple[M, ChatResponse]:
+async def apredicted(llm: StructuredPrediction, prediction: Prediction[M]) -> Read[M]:
     """As `predicted`."""
     wanted, messages, options = llm._prepared(prediction)
     prediction.begin()
     response = await llm.achat(messages, **options)
-    value = wanted.value(response)
+    value, found = wanted.read(response)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-    return value, response
+    return Read(value, response, found)
 
 
-def stream_predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> Generator[Pair[M], None, None]:
-    """Partial objects, each with its item of the stream; the last are the object and the whole response."""
+def stream_predicted(
+    llm: StructuredPrediction, prediction: Prediction[M]
+) -> Generator[Read[M | FlexibleModel], None, None]:
+    """Partial objects, each with its item of the stream; the last is the object, with the whole response."""
     wanted, messages, options = llm._prepared(prediction)
     prediction.begin()
     return _objects(wanted, llm.stream_chat(messages, **options))
 
 
-async def astream_predicted(llm: StructuredPrediction, prediction: Prediction[M]) -> AsyncGenerator[Pair[M], None]:
+async def astream_predicted(
+    llm: StructuredPrediction, prediction: Prediction[M]
+) -> AsyncGenerator[Read[M | FlexibleModel], None]:
     """As `stream_predicted`."""
     wanted, messages, options = llm._prepared(prediction)
     prediction.begin()
-    items = await llm.astream_chat(messages, **options)
-    objects = _aobjects(wanted, items)
-    return aclosed_with(objects, items)
+    return _aobjects(wanted, await llm.astream_chat(messages, **options))
 
 
-def _objects(wanted: Wanted[M], items: ChatResponseGen) -> Generator[Pair[M], None, None]:
+def _objects(wanted: Wanted[M], items: ChatResponseGen) -> Generator[Read[M | FlexibleModel], None, None]:
     growth, last = Growth(wanted), None
-    with closing(items):
+    with _closing(items):
         for last in items:
             partial = growth.partial(last) if still_streaming(last) else None
             if partial is not None:
                 dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
-                yield partial, last
+                yield Read(partial, last, growth.found)
     yield from _end(wanted, last)
 
 
-async def _aobjects(wanted: Wanted[M], items: ChatResponseAsyncGen) -> AsyncGenerator[Pair[M], None]:
+async def _aobjects(wanted: Wanted[M], items: ChatResponseAsyncGen) -> AsyncGenerator[Read[M | FlexibleModel], None]:
     growth, last = Growth(wanted), None
-    async for last in items:
-        partial = growth.partial(last) if still_streaming(last) else None
-        if partial is not None:
-            dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
-            yield partial, last
+    async with _aclosing(items):
+        async for last in items:
+            partial = growth.partial(last) if still_streaming(last) else None
+            if partial is not None:
+                dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
+                yield Read(partial, last, growth.found)
     for found in _end(wanted, last):
         yield found
 
 
-def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[tuple[M, ChatResponse], None, None]:
+def _closing(items: Any) -> AbstractContextManager[Any]:
+    """Closes a stream; one of a subclass may be any iterator."""
+    return closing(items) if hasattr(items, "close") else nullcontext()
+
+
+def _aclosing(items: Any) -> AbstractAsyncContextManager[Any]:
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext()
+
+
+def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[Read[M | FlexibleModel], None, None]:
     if last is None:  # a rate limiter, or whoever else stands between, gave nothing
         last = ChatResponse(message=ChatMessage(role="assistant", content=""))
-    value = wanted.value(last)
+    value, found = wanted.read(last)
     dispatcher.event(LLMStructuredPredictInProgressEvent(output=value))
-    yield value, last
+    yield Read(value, last, found)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
 
 
-def _first(pairs: Generator[tuple[M | FlexibleModel, Any], None, None]) -> Generator[M | FlexibleModel, None, None]:
-    with closing(pairs):
-        for value, _ in pairs:
-            yield value
+def _first(items: Generator[Read[M | FlexibleModel], None, None]) -> Generator[M | FlexibleModel, None, None]:
+    with closing(items):
+        for read in items:
+            yield read.value
+
+
+async def _afirst(
+    items: AsyncGenerator[Read[M | FlexibleModel], None],
+) -> AsyncGenerator[M | FlexibleModel, None]:
+    async with aclosing(items):
+        async for read in items:
+            yield read.value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import closing
-from typing import Any, TypeVar, cast
+from contextlib import aclosing, closing, suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -35,10 +36,12 @@ from openrouter_adapters.llamaindex.structured import (
     stream_predicted,
 )
 from openrouter_adapters.llamaindex.tools import still_streaming
-from openrouter_adapters.llamaindex.wanted import schema_of
+from openrouter_adapters.llamaindex.wanted import Read, schema_of
+
+if TYPE_CHECKING:
+    from llama_index.core.chat_engine.types import AgentChatResponse
 
 M = TypeVar("M", bound=BaseModel)
-Pair = tuple[BaseModel, ChatResponse]
 
 
 class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
@@ -148,37 +151,71 @@ class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
         """As that of the LLM inside."""
         return await self._inner.astream_structured_predict(output_cls, prompt, llm_kwargs, **args)
 
+    # ---- tools, and LLMs for other classes: the LLM inside has them
+
+    @override
+    def predict_and_call(self, *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """As that of the LLM inside: it calls tools, and gives no object."""
+        return self._inner.predict_and_call(*args, **kwargs)
+
+    @override
+    async def apredict_and_call(self, *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """As `predict_and_call`."""
+        return await self._inner.apredict_and_call(*args, **kwargs)
+
+    @override
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """As that of the LLM inside: the answers are objects of ``output_cls`` alone."""
+        return self._inner.as_structured_llm(output_cls, **kwargs)
+
 
 def _said(prompt: str) -> list[ChatMessage]:
     return [ChatMessage(role=MessageRole.USER, content=prompt)]
 
 
-def _response(pair: Pair, delta: str | None = None) -> ChatResponse:
+def _response(read: Read[BaseModel]) -> ChatResponse:
     """The object, with what the answer said of itself."""
-    value, answer = pair
     return ChatResponse(
-        message=ChatMessage(role=MessageRole.ASSISTANT, content=value.model_dump_json()),
-        raw=value,
-        delta=delta,
-        logprobs=answer.logprobs,
-        additional_kwargs=dict(answer.additional_kwargs),
+        message=ChatMessage(role=MessageRole.ASSISTANT, content=_text(read)),
+        raw=read.value,
+        logprobs=read.response.logprobs,
+        additional_kwargs=dict(read.response.additional_kwargs),
     )
 
 
-def _item(pair: Pair) -> ChatResponse:
+_DUMPS: tuple[dict[str, Any], ...] = ({}, {"by_alias": True}, {"by_alias": True, "round_trip": True})
+
+
+def _text(read: Read[BaseModel]) -> str:
+    """The JSON of an object, from which LlamaIndex's query engines make the object again.
+
+    It is the object's own where that reads back; aliases and fields that are not dumped may prevent it. Else it is the
+    answer's. So it is for an object on the way that cannot be dumped: it was made of less than it was meant for.
+    """
+    for options in _DUMPS:
+        with suppress(Exception):  # whatever a serializer or a validator of the caller's says
+            text = read.value.model_dump_json(**options)
+            if still_streaming(read.response) or type(read.value).model_validate_json(text) == read.value:
+                return text
+    return json.dumps(read.found, ensure_ascii=False)
+
+
+def _item(read: Read[BaseModel]) -> ChatResponse:
     """An item of a stream."""
-    made = _response(pair, "")
-    return made if still_streaming(pair[1]) else made.model_copy(update={"delta": made.message.content})
+    made = _response(read)
+    return made.model_copy(update={"delta": "" if still_streaming(read.response) else made.message.content})
 
 
-def _responses(pairs: Generator[Pair, None, None]) -> ChatResponseGen:
-    with closing(pairs):
-        for pair in pairs:
-            yield _item(pair)
+def _responses(items: Generator[Read[BaseModel], None, None]) -> ChatResponseGen:
+    with closing(items):
+        for read in items:
+            yield _item(read)
 
 
-def _aresponses(pairs: AsyncGenerator[Pair, None]) -> ChatResponseAsyncGen:
-    return aclosed_with((_item(pair) async for pair in pairs), pairs)
+async def _aresponses(items: AsyncGenerator[Read[BaseModel], None]) -> ChatResponseAsyncGen:
+    async with aclosing(items):
+        async for read in items:
+            yield _item(read)
 
 
 def _completions(items: ChatResponseGen) -> CompletionResponseGen:

@@ -22,6 +22,10 @@ from openrouter_adapters.llamaindex.tools import wire_tool
 
 Mode = Literal["json_schema", "tool", "text"]
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+_ASKING = ("response_format", "tools", "tool_choice")
+_PLACES = ("additional_kwargs", "extra_body")  # the later wins, as on the wire
 
 
 def schema_of(output_cls: Any) -> dict[str, Any]:
@@ -39,12 +43,40 @@ def schema_of(output_cls: Any) -> dict[str, Any]:
 
 
 def _remedy(given: Any) -> str:
+    cls = given if isinstance(given, type) else type(given)
+    if any(base.__module__.startswith("pydantic.v1") for base in cls.__mro__):
+        return "it is one of pydantic.v1, so derive it from pydantic.BaseModel"
     if isinstance(given, BaseModel):
         return f"give the class itself, {type(given).__name__}"
     if typing.get_origin(given) or given in (str, int, float, bool, list, dict):
         shown = given.__name__ if isinstance(given, type) and not typing.get_origin(given) else given
         return f"wrap it in one: class Answer(BaseModel): value: {shown}"
     return "make it one, class Answer(pydantic.BaseModel): ..."
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """An object that was read.
+
+    Attributes:
+        value: the object.
+        response: the answer, or the item of a stream, that it was made of.
+        found: the JSON value in that.
+    """
+
+    value: T
+    response: ChatResponse
+    found: Any
+
+
+def on_top(llm_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a call; what would go out in the place of what is asked for stands where that is checked."""
+    made = dict(llm_kwargs)
+    for place in _PLACES:
+        if isinstance(inside := made.get(place), Mapping):
+            made |= {name: inside[name] for name in _ASKING if name in inside}
+            made[place] = {name: value for name, value in inside.items() if name not in _ASKING}
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +138,33 @@ class Wanted(Generic[M]):
         if self.mode != "text" or not made:
             return made
         place = 0 if made[0].role == MessageRole.SYSTEM else -1
-        words = PydanticOutputParser(output_cls=self.output_cls).get_format_string(escape_json=False)
+        parser = PydanticOutputParser(output_cls=self.output_cls)
+        words = parser.get_format_string(escape_json=False)
+        said = "\n".join(message.content or "" for message in made)
+        if words.strip() in said or parser.format_string.strip() in said:  # a prompt with that parser says it itself
+            return made
         made[place] = _ended(made[place], f"\n\n{words}")
         return made
 
     # ---- what came
 
-    def value(self, response: ChatResponse) -> M:
-        """The object that a whole answer is.
+    @property
+    def openings(self) -> str:
+        """What JSON among words may begin with: where an object is asked for, brackets are citations."""
+        if self.mode != "text":
+            return ""
+        return "{" if self.schema.get("type") == "object" else "{["
+
+    def read(self, response: ChatResponse) -> tuple[M, Any]:
+        """The object that a whole answer is, and the JSON value that it was made of.
 
         Raises:
             StructuredOutputError: it is not what the class asks for. A RefusalError: the model refused.
         """
         said = _said(response)
-        expected = Expected(self.name, self.mode == "tool", among_words=self.mode == "text")
+        expected = Expected(self.name, self.mode == "tool", self.openings)
         try:
-            return expected.read(said, self.validated)
+            return expected.read(said, lambda found: (self.validated(found), found))
         except NotAsAsked as trouble:
             raise _error(response, said, trouble) from trouble.__cause__
 
@@ -181,13 +224,17 @@ def _error(response: ChatResponse, said: Said, trouble: NotAsAsked) -> Exception
 
 
 class Growth(Generic[M]):
-    """An answer that grows: partial objects on the way to the whole one."""
+    """An answer that grows: partial objects on the way to the whole one.
+
+    Attributes:
+        found: the JSON value that the last of them was made of.
+    """
 
     def __init__(self, wanted: Wanted[M]) -> None:
         self._wanted = wanted
         self._flexible = _flexible(wanted.output_cls)
         self._written = ""
-        self._found: Any = None
+        self.found: Any = None
 
     def partial(self, item: ChatResponse) -> M | FlexibleModel | None:
         """As much of the object as has arrived, if that is more than before.
@@ -200,10 +247,10 @@ class Growth(Generic[M]):
         if written == self._written:
             return None
         self._written = written
-        found = partial_json(written)
-        if found is None or found == self._found:
+        found = partial_json(written, self._wanted.openings)
+        if found is None or found == self.found:
             return None
-        self._found = found
+        self.found = found
         return self._object(found)
 
     def _object(self, found: Any) -> M | FlexibleModel | None:
