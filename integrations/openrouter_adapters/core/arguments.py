@@ -59,7 +59,8 @@ _EXAMPLES = {
     "reasoning": ', such as {"effort": "low"}',
     "plugins": ', such as [{"id": "web"}]',
 }
-_SECRET = ("api_key", "default_headers")
+SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+"""Options that are secret, or hold something that is."""
 _LONGEST_TIMEOUT = 3600.0  # seconds
 
 
@@ -144,7 +145,7 @@ def wrong_value(place: str, error: ValidationError) -> str:
 def _wrong(name: str, value: Any, musts: list[str]) -> str:
     if musts == [_MUST["missing"]]:  # the value is that of everything around it
         return f"{name} is missing: give {name}=..."
-    shown = name if name in _SECRET else f"{name}={value!r}"
+    shown = name if name in SECRET else f"{name}={value!r}"
     must = " or ".join(dict.fromkeys(musts)).replace("or must be", "or")
     return f"{shown} {must}{_EXAMPLES.get(name, '')}"
 
@@ -203,6 +204,11 @@ def checked_address(base_url: str) -> str:
     if not address.lower().startswith(("https://", "http://")):
         raise ValueError(f"base_url={base_url!r} must begin with https:// or http://")
     return address
+
+
+def same_kind(error: Exception, said: str) -> Exception:
+    """A plain TypeError or ValueError with other words: the classes derived from them take other arguments."""
+    return TypeError(said) if isinstance(error, TypeError) else ValueError(said)
 
 
 def without_user(address: str) -> str:

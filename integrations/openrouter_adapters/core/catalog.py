@@ -190,6 +190,18 @@ def find(model_slug: str) -> Model | None:
     return listed if listed or slugs.is_indirect(model_slug) else known.get(slugs.base(model_slug))
 
 
+def all_support(model_slugs: Iterable[str], parameter: str) -> bool | None:
+    """Whether each of some models supports a request option; None: that of one is unknown, or there is no model.
+
+    Args:
+        model_slugs: as for `find`.
+        parameter: the option, such as ``"tools"``.
+    """
+    listed = [find(slug) for slug in model_slugs]
+    said = {None if model is None else model.supports(parameter) for model in listed}
+    return False if False in said else (True if said == {True} else None)
+
+
 def same_model(asked: str, served: str) -> bool | None:
     """Whether the model that answered is the one that was asked for. No I/O.
 

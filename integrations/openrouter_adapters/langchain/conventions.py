@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
-from openrouter_adapters.core.arguments import without_user
+from openrouter_adapters.core.arguments import SECRET, without_user
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
@@ -137,12 +137,10 @@ def digest(headers: Mapping[str, Any]) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- model
 
-# Not to be shown in traces: secrets, and objects that are none of their business.
-_UNSHOWN = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
-
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in options.items() if name not in _UNSHOWN}
+    """What traces may show: no secrets, and no objects that are none of their business."""
+    shown = {name: value for name, value in options.items() if name not in SECRET}
     return {**shown, "base_url": without_user(shown["base_url"])} if shown.get("base_url") else shown
 
 

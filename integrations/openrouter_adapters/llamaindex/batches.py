@@ -91,7 +91,7 @@ class Batches(Generic[T]):
                 done(self._matched(at, await embed(self._batches[at])))
 
         with self._noting() as places:
-            self._failures = await at_once((partial(one, at) for at in places), limit)
+            self._failures = await at_once((partial(one, at) for at in places), min(limit, len(self._batches)))
             if self._failures:
                 raise self._failures[0]
         return self._whole()

@@ -8,7 +8,7 @@ the caller holds is one of ours, which closes both.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -18,6 +18,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 G = TypeVar("G")
 
 
@@ -30,6 +31,21 @@ class Told(Protocol):
 
 told_chat: Told = llm_chat_callback()
 told_completion: Told = llm_completion_callback()
+
+
+def changed(items: Generator[T, None, None], change: Callable[[T], U]) -> Generator[U, None, None]:
+    """The items of a stream, each of them changed; closing this closes that."""
+    with closing(items):
+        for item in items:
+            yield change(item)
+
+
+async def achanged(items: AsyncGenerator[T, None], change: Callable[[T], U]) -> AsyncGenerator[U, None]:
+    """As `changed`."""
+    async with aclosing(items):
+        async for item in items:
+            yield change(item)
+
 
 # The generator that a method has just made, on its way past the callbacks to the shell around them.
 _connected: ContextVar[list[Any]] = ContextVar("_connected")

@@ -21,7 +21,7 @@ from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, Metadata
 from pydantic import BaseModel
 
 from openrouter_adapters.core import embeddings as core
-from openrouter_adapters.core.arguments import check_text
+from openrouter_adapters.core.arguments import check_text, same_kind
 from openrouter_adapters.core.rerank import Text
 from openrouter_adapters.llamaindex import media
 
@@ -56,7 +56,7 @@ def _whole_node(node: BaseNode) -> Any:
     text, picture = node.get_content(metadata_mode=MetadataMode.EMBED), node_image(node)
     if picture is None:
         return text
-    return {"content": [*([_text_part(text)] if text else []), image_input(picture)["content"][0]]}
+    return {"content": [*([_text_part(text)] if text else []), media.image_url_part(picture)]}
 
 
 def _part(block: Any) -> Mapping[str, Any]:
@@ -119,8 +119,7 @@ def checked_images(images: Sequence[Image]) -> Sequence[Image]:
         try:
             image_address(image)
         except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"image {at}: {error}") from error
+            raise same_kind(error, f"image {at}: {error}") from error
     return images
 
 
@@ -131,7 +130,7 @@ def whole_image(image: Image) -> dict[str, Any]:
 
 def image_input(url: str) -> dict[str, Any]:
     """The address of a picture as a thing to embed."""
-    return {"content": [{"type": "image_url", "image_url": {"url": url}}]}
+    return {"content": [media.image_url_part(url)]}
 
 
 def image_address(image: Any) -> str:

@@ -30,6 +30,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from openrouter_adapters.core.arguments import same_kind
 from openrouter_adapters.core.tool_calls import ToolCall, id_text, made_up_id, parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known
 from openrouter_adapters.llamaindex import media
@@ -75,12 +76,7 @@ def _named_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, An
     try:
         return _wire_message(at, message, turns)
     except (TypeError, ValueError) as error:
-        raise _same_kind(error, f"messages[{at}]: {error}") from error
-
-
-def _same_kind(error: Exception, said: str) -> Exception:
-    """A plain TypeError or ValueError: the classes derived from them take other arguments."""
-    return TypeError(said) if isinstance(error, TypeError) else ValueError(said)
+        raise same_kind(error, f"messages[{at}]: {error}") from error
 
 
 def _wire_message(at: int, message: ChatMessage, turns: _Turns) -> dict[str, Any] | None:
@@ -187,7 +183,7 @@ class _Turns:
 # ------------------------------------------------------------------------------------------------------- content
 
 
-def _parts(blocks: Iterable[ContentBlock], role: str, unsendable: set[str]) -> list[Part]:
+def _parts(blocks: Sequence[ContentBlock], role: str, unsendable: set[str]) -> list[Part]:
     """The content parts of a message's blocks."""
     parts: list[Part] = []
     for block in blocks:
@@ -351,4 +347,4 @@ def _json(name: str, kwargs: Any) -> str:
     try:
         return json.dumps(dict_of(kwargs), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise _same_kind(error, f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from error
+        raise same_kind(error, f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from error

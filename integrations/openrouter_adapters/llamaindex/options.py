@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from llama_index.core.base.llms.types import LLMMetadata
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from openrouter_adapters.core.catalog import Model, find
+from openrouter_adapters.core.catalog import Model, all_support, find
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import checked_call, models_in, request_body
 from openrouter_adapters.core.wire import known
@@ -84,8 +84,7 @@ class LLMOptions(AdditionalKwargs, OpenRouterOptions):
         """Whether models can call functions, as far as anybody knows."""
         if self.is_function_calling_model is not None:
             return self.is_function_calling_model
-        listed = [find(name) for name in models]
-        return not any(model is not None and model.supports("tools") is False for model in listed)
+        return all_support(models, "tools") is not False
 
     def _planned(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """The body of a call as far as LlamaIndex plans with it."""

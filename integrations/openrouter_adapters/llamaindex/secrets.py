@@ -11,8 +11,10 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "async_http_client")
-"""Options that are secret, or hold something that is."""
+from openrouter_adapters.core import arguments
+
+SECRET = (*arguments.SECRET, "async_http_client")
+"""Options that are secret, under their names in LlamaIndex's packages too."""
 
 
 class Hidden(str):

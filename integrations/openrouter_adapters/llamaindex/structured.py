@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
@@ -21,9 +22,10 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field, StrictBool
 from typing_extensions import override
 
-from openrouter_adapters.core.catalog import find
+from openrouter_adapters.core.catalog import all_support
 from openrouter_adapters.core.request import request_body
 from openrouter_adapters.core.schema import can_be_strict
+from openrouter_adapters.llamaindex.callbacks import achanged, changed
 from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.options import LLMOptions
 from openrouter_adapters.llamaindex.react import ReActPrediction
@@ -32,6 +34,7 @@ from openrouter_adapters.llamaindex.wanted import Growth, Mode, Read, Wanted, on
 
 M = TypeVar("M", bound=BaseModel)
 
+_VALUE = attrgetter("value")  # of a `Read`
 _PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
     PydanticProgramMode.DEFAULT: None,
     PydanticProgramMode.FUNCTION: "tool",
@@ -102,20 +105,16 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         said = _PROGRAMS[program]
         if said and not (as_format and own_word and not own_program):
             return said
-        if as_format or (as_format is None and can_be_strict(schema) and self._all_support("structured_outputs", call)):
-            return "json_schema"
-        return "tool" if self._made_to_call(call) else "text"
-
-    def _all_support(self, parameter: str, call: Mapping[str, Any]) -> bool:
-        listed = [find(name) for name in self.asked_models(call)]
-        return bool(listed) and all(model is not None and model.supports(parameter) for model in listed)
-
-    def _made_to_call(self, call: Mapping[str, Any]) -> bool:
-        """Whether a function can be demanded, as far as anybody knows."""
         models = self.asked_models(call)
-        listed = [find(name) for name in models]
-        demanded = not any(model is not None and model.supports("tool_choice") is False for model in listed)
-        return self.calls_tools(models) and (demanded or self.is_function_calling_model is True)
+        if as_format or (as_format is None and can_be_strict(schema) and all_support(models, "structured_outputs")):
+            return "json_schema"
+        return "tool" if self._made_to_call(models) else "text"
+
+    def _made_to_call(self, models: tuple[str, ...]) -> bool:
+        """Whether a function can be demanded of models, as far as anybody knows."""
+        if self.is_function_calling_model is not None:
+            return self.is_function_calling_model
+        return self.calls_tools(models) and all_support(models, "tool_choice") is not False
 
     def _beside_function(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """The call, with what the LLM's own options say: server tools stay beside the function, a format does not."""
@@ -212,7 +211,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         """
         if self._left_to_core:
             return super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-        return _first(stream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args)))
+        return changed(stream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args)), _VALUE)
 
     @override
     async def astream_structured_predict(
@@ -225,8 +224,8 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         """As `stream_structured_predict`."""
         if self._left_to_core:
             return await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-        pairs = await astream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
-        return _afirst(pairs)
+        items = await astream_predicted(self, self._prediction(output_cls, prompt, llm_kwargs, prompt_args))
+        return achanged(items, _VALUE)
 
     @property
     def _left_to_core(self) -> bool:
@@ -321,17 +320,3 @@ def _end(wanted: Wanted[M], last: ChatResponse | None) -> Generator[Read[M | Fle
     dispatcher.event(LLMStructuredPredictInProgressEvent(output=value))
     yield Read(value, last, found)
     dispatcher.event(LLMStructuredPredictEndEvent(output=value))
-
-
-def _first(items: Generator[Read[M | FlexibleModel], None, None]) -> Generator[M | FlexibleModel, None, None]:
-    with closing(items):
-        for read in items:
-            yield read.value
-
-
-async def _afirst(
-    items: AsyncGenerator[Read[M | FlexibleModel], None],
-) -> AsyncGenerator[M | FlexibleModel, None]:
-    async with aclosing(items):
-        async for read in items:
-            yield read.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from openrouter_adapters.llamaindex.answers import completion_response
-from openrouter_adapters.llamaindex.callbacks import aclosed_with
+from openrouter_adapters.llamaindex.callbacks import achanged, changed
 from openrouter_adapters.llamaindex.calls import GuardedCalls
 from openrouter_adapters.llamaindex.structured import (
     Prediction,
@@ -87,7 +87,7 @@ class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, while the object grows; closing it early closes the connection."""
-        return _responses(stream_predicted(self._inner, self._prediction(messages, kwargs)))
+        return changed(stream_predicted(self._inner, self._prediction(messages, kwargs)), _item)
 
     @override
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -97,7 +97,7 @@ class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
-        return _aresponses(await astream_predicted(self._inner, self._prediction(messages, kwargs)))
+        return achanged(await astream_predicted(self._inner, self._prediction(messages, kwargs)), _item)
 
     # ---- complete: one user message
 
@@ -109,7 +109,7 @@ class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `stream_chat`, for a text."""
-        return _completions(_responses(stream_predicted(self._inner, self._prediction(_said(prompt), kwargs))))
+        return changed(stream_predicted(self._inner, self._prediction(_said(prompt), kwargs)), _text_item)
 
     @override
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -119,7 +119,8 @@ class OpenRouterStructuredLLM(GuardedCalls, StructuredLLM):
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
-        return _acompletions(_aresponses(await astream_predicted(self._inner, self._prediction(_said(prompt), kwargs))))
+        items = await astream_predicted(self._inner, self._prediction(_said(prompt), kwargs))
+        return achanged(items, _text_item)
 
     # ---- objects of another class: LlamaIndex asks its query engines' LLM for them, whichever it is
 
@@ -206,23 +207,5 @@ def _item(read: Read[BaseModel]) -> ChatResponse:
     return made.model_copy(update={"delta": "" if still_streaming(read.response) else made.message.content})
 
 
-def _responses(items: Generator[Read[BaseModel], None, None]) -> ChatResponseGen:
-    with closing(items):
-        for read in items:
-            yield _item(read)
-
-
-async def _aresponses(items: AsyncGenerator[Read[BaseModel], None]) -> ChatResponseAsyncGen:
-    async with aclosing(items):
-        async for read in items:
-            yield _item(read)
-
-
-def _completions(items: ChatResponseGen) -> CompletionResponseGen:
-    with closing(items):
-        for item in items:
-            yield completion_response(item)
-
-
-def _acompletions(items: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    return aclosed_with((completion_response(item) async for item in items), items)
+def _text_item(read: Read[BaseModel]) -> CompletionResponse:
+    return completion_response(_item(read))
