@@ -389,3 +389,14 @@ class TestProfiles:
         assert make_profiles.row("a/b", {**profile, "structured_output": False}) == (
             ("a/b", "A", 5, None, ("text",), (), ("temperature",), ("tools",))
         )
+
+
+@pytest.mark.parametrize(
+    ("slugs", "said"),
+    [(["a/yes"], True), (["a/yes", "a/no"], False), (["a/unknown", "a/no"], False), (["a/yes", "a/unknown"], None)],
+)
+def test_what_several_models_support(monkeypatch: pytest.MonkeyPatch, slugs: list[str], said: bool | None) -> None:
+    listed = {"a/yes": Model("a/yes", supported_parameters=("tools",)), "a/no": Model("a/no", supported_parameters=())}
+    monkeypatch.setattr(catalog, "_models", listed)
+    assert catalog.all_support(slugs, "tools") is said
+    assert catalog.all_support([], "tools") is None

@@ -11,27 +11,16 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
 from openrouter_adapters.langchain import ChatOpenRouter
 
+from ..making import making
+
 __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
 
 @pytest.fixture
 def make(openrouter_gateway: LocalGateway) -> Iterator[Callable[..., ChatOpenRouter]]:
     """Makes models that talk to the gateway, and closes them."""
-    made: list[ChatOpenRouter] = []
-
-    def make_model(**options: Any) -> ChatOpenRouter:
-        given = {
-            "model": "openai/gpt-4o-mini",
-            "api_key": "k",
-            "base_url": openrouter_gateway.base_url,
-            "max_retries": 0,
-        }
-        made.append(ChatOpenRouter(**{**given, **options}))
-        return made[-1]
-
-    yield make_model
-    for model in made:
-        model.close()
+    with making(ChatOpenRouter, openrouter_gateway, model="openai/gpt-4o-mini", api_key="k") as make:
+        yield make
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from openrouter_adapters.core.client import wait_before_retry
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import OpenRouterEmbeddings
 
+from ..making import making
+
 MODEL = "openai/text-embedding-3-small"
 KEY = "sk-or-very-secret"
 
@@ -34,16 +36,8 @@ Make = Callable[..., OpenRouterEmbeddings]
 @pytest.fixture
 def make_embeddings(openrouter_gateway: LocalGateway) -> Iterator[Make]:
     """Makes embeddings that talk to the gateway, and closes them."""
-    made: list[OpenRouterEmbeddings] = []
-
-    def make(**options: Any) -> OpenRouterEmbeddings:
-        given = {"model": MODEL, "api_key": KEY, "base_url": openrouter_gateway.base_url, "max_retries": 0}
-        made.append(OpenRouterEmbeddings(**{**given, **options}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(OpenRouterEmbeddings, openrouter_gateway, model=MODEL, api_key=KEY) as make:
+        yield make
 
 
 @pytest.fixture

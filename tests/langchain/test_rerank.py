@@ -20,6 +20,8 @@ from openrouter_adapters import MalformedResponseError
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import OpenRouterEmbeddings, OpenRouterRerank
 
+from ..making import making
+
 MODEL = "cohere/rerank-v3.5"
 KEY = "sk-or-very-secret"
 QUERY = "What is in France?"
@@ -31,16 +33,8 @@ Compress = Callable[..., list[Document]]
 @pytest.fixture
 def make_reranker(openrouter_gateway: LocalGateway) -> Iterator[Make]:
     """Makes rerankers that talk to the gateway, and closes them."""
-    made: list[OpenRouterRerank] = []
-
-    def make(**options: Any) -> OpenRouterRerank:
-        given = {"model": MODEL, "api_key": KEY, "base_url": openrouter_gateway.base_url, "max_retries": 0}
-        made.append(OpenRouterRerank(**{**given, **options}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(OpenRouterRerank, openrouter_gateway, model=MODEL, api_key=KEY) as make:
+        yield make
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
 from openrouter_adapters.llamaindex import OpenRouter
 
+from ..making import making
+
 __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
 MODEL = "openai/gpt-4o-mini"
@@ -32,16 +34,8 @@ def gateway(openrouter_gateway: LocalGateway) -> LocalGateway:
 @pytest.fixture
 def make(gateway: LocalGateway) -> Iterator[Callable[..., OpenRouter]]:
     """Makes LLMs that talk to the gateway."""
-    made: list[OpenRouter] = []
-
-    def make(**options: Any) -> OpenRouter:
-        given = {"model": MODEL, "api_key": KEY, "base_url": gateway.base_url, "max_retries": 0, **options}
-        made.append(OpenRouter(**given))
-        return made[-1]
-
-    yield make
-    for llm in made:
-        llm.close()
+    with making(OpenRouter, gateway, model=MODEL, api_key=KEY) as make:
+        yield make
 
 
 @pytest.fixture

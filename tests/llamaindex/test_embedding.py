@@ -32,14 +32,11 @@ from openrouter_adapters import InvalidRequestError, MalformedResponseError, Ope
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouterEmbedding
 
-from .conftest import KEY
+from ..making import making
+from .conftest import KEY, PNG, PNG_URL
 
 MODEL = "openai/text-embedding-3-small"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt "
-DATA_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 Make = Callable[..., OpenRouterEmbedding]
 
@@ -47,16 +44,8 @@ Make = Callable[..., OpenRouterEmbedding]
 @pytest.fixture
 def make_embedding(gateway: LocalGateway) -> Iterator[Make]:
     """Makes embedding models that talk to the gateway, and closes them."""
-    made: list[OpenRouterEmbedding] = []
-
-    def make(**options: Any) -> OpenRouterEmbedding:
-        given = {"model": MODEL, "api_key": KEY, "base_url": gateway.base_url, "max_retries": 0}
-        made.append(OpenRouterEmbedding(**{**given, **options}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(OpenRouterEmbedding, gateway, model=MODEL, api_key=KEY) as make:
+        yield make
 
 
 @pytest.fixture
@@ -267,7 +256,7 @@ IMAGES: dict[str, Callable[[Path], Any]] = {
     "Path": lambda path: path,
     "bytes": lambda path: PNG,
     "BytesIO": lambda path: io.BytesIO(PNG),
-    "data": lambda path: DATA_URL,
+    "data": lambda path: PNG_URL,
     "block": lambda path: ImageBlock(path=path),
     "node": lambda path: ImageNode(image=base64.b64encode(PNG).decode()),
     "node of a path": lambda path: ImageNode(image_path=str(path)),
@@ -282,7 +271,7 @@ def test_an_image_is_sent_inline(
 ) -> None:
     image = IMAGES[kind](picture)
     assert len(run(embedding, f"{way}get_image_embedding", image)) == 256
-    assert inputs(gateway) == [[image_input(DATA_URL)]]
+    assert inputs(gateway) == [[image_input(PNG_URL)]]
     assert not isinstance(image, io.BytesIO) or image.tell() == 0
 
 
@@ -806,7 +795,7 @@ def test_in_a_semantic_splitter(embedding: OpenRouterEmbedding, gateway: LocalGa
 
 def test_an_image_document(embedding: OpenRouterEmbedding, gateway: LocalGateway) -> None:
     embedding.get_image_embedding(ImageDocument(image=base64.b64encode(PNG).decode()))  # type: ignore[arg-type]
-    assert inputs(gateway) == [[image_input(DATA_URL)]]
+    assert inputs(gateway) == [[image_input(PNG_URL)]]
 
 
 def test_the_recordings_come_through_whole(

@@ -22,12 +22,9 @@ from openrouter_adapters import OpenRouterError
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouterEmbedding
 
-from .conftest import KEY
+from .conftest import KEY, PNG
 
 MODEL = "openai/text-embedding-3-small"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 LETTERS = list("abcdefgh")
 KINDS = ["text", "image"]
 ways = pytest.mark.parametrize("way", ["", "a"])

@@ -209,7 +209,7 @@ def test_metadata_from_the_catalogue(make: Callable[..., OpenRouter], monkeypatc
         "v/tools": catalog.Model("v/tools", context_length=100_000, supported_parameters=("tools",)),
         "v/varies": catalog.Model("v/varies", context_length=1_000_000, provider_context_length=200_000),
     }
-    monkeypatch.setattr("openrouter_adapters.llamaindex.options.find", listed.get)
+    monkeypatch.setattr(catalog, "_models", listed)
     small, tools, varies = (make(model=slug).metadata for slug in listed)
     assert (small.context_window, small.is_function_calling_model) == (8000, False)
     assert (tools.context_window, tools.is_function_calling_model) == (100_000, True)

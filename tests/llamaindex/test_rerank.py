@@ -24,6 +24,7 @@ from openrouter_adapters import MalformedResponseError, OpenRouterError, RateLim
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter, OpenRouterRerank
 
+from ..making import making
 from .conftest import KEY
 
 MODEL = "cohere/rerank-v3.5"
@@ -36,16 +37,8 @@ Make = Callable[..., OpenRouterRerank]
 @pytest.fixture
 def make_reranker(gateway: LocalGateway) -> Iterator[Make]:
     """Makes rerankers that talk to the gateway, and closes them."""
-    made: list[OpenRouterRerank] = []
-
-    def make(**options: Any) -> OpenRouterRerank:
-        given = {"model": MODEL, "api_key": KEY, "base_url": gateway.base_url, "max_retries": 0}
-        made.append(OpenRouterRerank(**{**given, **options}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(OpenRouterRerank, gateway, model=MODEL, api_key=KEY) as make:
+        yield make
 
 
 @pytest.fixture

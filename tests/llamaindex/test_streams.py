@@ -25,6 +25,8 @@ from openrouter_adapters.llamaindex import OpenRouter, filled
 from openrouter_adapters.llamaindex.answers import Asked
 from openrouter_adapters.llamaindex.progress import Progress
 
+from .leaving import LEAVES, left
+
 HELLO = [ChatMessage("hello")]
 LONG = ["word "] * 400
 
@@ -150,27 +152,7 @@ def test_an_item_costs_few_calls(delta: Delta, most: int) -> None:
 # -------------------------------------------------------------------------------------------------------- leaving
 
 
-def left(gateway: LocalGateway) -> bool:
-    [request] = gateway.requests
-    assert request.wait(), "the server is still sending"
-    return request.client_left and request.chunks_sent < len(LONG)
-
-
-def dropped(stream: Any) -> None:
-    next(stream)
-
-
-def broken_off(stream: Any) -> None:
-    for _ in stream:
-        break
-
-
-def closed(stream: Any) -> None:
-    next(stream)
-    stream.close()
-
-
-@pytest.mark.parametrize("leave", [dropped, broken_off, closed])
+@pytest.mark.parametrize("leave", LEAVES)
 @pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
 def test_leaving_a_stream_closes_its_connection(
     llm: OpenRouter, gateway: LocalGateway, leave: Any, method: str
@@ -179,7 +161,7 @@ def test_leaving_a_stream_closes_its_connection(
     gc.disable()
     try:
         leave(getattr(llm, method)(HELLO if "chat" in method else "hello"))
-        assert left(gateway)
+        assert left(gateway, len(LONG))
     finally:
         gc.enable()
 
@@ -191,7 +173,7 @@ def test_closing_does_not_wait_for_who_keeps_the_exception(
     stream = llm.stream_chat(HELLO)
     next(stream)
     stream.close()
-    assert left(gateway)
+    assert left(gateway, len(LONG))
     assert type(events[-1]).__name__ == "ExceptionEvent"  # it holds on to the frames of the stream
 
 
@@ -201,7 +183,7 @@ async def test_leaving_an_async_stream(llm: OpenRouter, gateway: LocalGateway, m
     stream = await getattr(llm, method)(HELLO if "chat" in method else "hello")
     await anext(stream)
     await stream.aclose()
-    assert await asyncio.to_thread(left, gateway)
+    assert await asyncio.to_thread(left, gateway, len(LONG))
     await llm.aclose()
 
 
@@ -233,7 +215,7 @@ def test_a_stream_that_outlives_its_loop_is_closed(llm: OpenRouter, gateway: Loc
         await anext(held[0])
 
     asyncio.run(leave())
-    assert left(gateway)
+    assert left(gateway, len(LONG))
 
 
 async def test_what_is_thrown_into_a_stream_closes_it(llm: OpenRouter, gateway: LocalGateway) -> None:
@@ -242,7 +224,7 @@ async def test_what_is_thrown_into_a_stream_closes_it(llm: OpenRouter, gateway: 
     await anext(stream)
     with pytest.raises(KeyError):
         await stream.athrow(KeyError("a"))
-    assert await asyncio.to_thread(left, gateway)
+    assert await asyncio.to_thread(left, gateway, len(LONG))
     assert [item async for item in stream] == []
     await llm.aclose()
 
@@ -260,7 +242,7 @@ async def test_cancelling_a_task(llm: OpenRouter, gateway: LocalGateway) -> None
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await asyncio.to_thread(left, gateway)
+    assert await asyncio.to_thread(left, gateway, len(LONG))
     await llm.aclose()
 
 

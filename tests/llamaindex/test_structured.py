@@ -25,11 +25,9 @@ from llama_index.core.llms import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.output_parsers import PydanticOutputParser
-from llama_index.core.postprocessor import StructuredLLMRerank
-from llama_index.core.program import FunctionCallingProgram, LLMTextCompletionProgram
+from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import FunctionTool
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field, RootModel, computed_field, field_serializer, field_validator
@@ -41,6 +39,7 @@ from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 
 from .conftest import KEY, MODEL
+from .leaving import LEAVES, left
 from .runs import OF_THE_ENGINE
 
 pytestmark = OF_THE_ENGINE
@@ -644,31 +643,10 @@ def test_a_stream_of_a_list(llm: OpenRouter, gateway: LocalGateway) -> None:
     assert before == Towns([Town(name="Graz"), Town(name="Li")])
 
 
-def left(gateway: LocalGateway) -> bool:
-    """Whether the client left the last stream long before its end."""
-    request = gateway.requests[-1]
-    assert request.wait(), "the server is still sending"
-    return request.client_left and request.chunks_sent < len(LONG)
-
-
 LONG = ['{"name": "', *["x"] * 2_000, '", "age": 3}']
 
 
-def dropped(stream: Any) -> None:
-    next(stream)
-
-
-def broken_off(stream: Any) -> None:
-    for _ in stream:
-        break
-
-
-def closed(stream: Any) -> None:
-    next(stream)
-    stream.close()
-
-
-@pytest.mark.parametrize("leave", [dropped, broken_off, closed])
+@pytest.mark.parametrize("leave", LEAVES)
 @pytest.mark.parametrize("method", ["predict", "chat", "complete"])
 def test_leaving_a_stream_closes_its_connection(
     llm: OpenRouter, gateway: LocalGateway, leave: Any, method: str
@@ -683,7 +661,7 @@ def test_leaving_a_stream_closes_its_connection(
     gc.disable()
     try:
         leave(makers[method]())
-        assert left(gateway)
+        assert left(gateway, len(LONG))
     finally:
         gc.enable()
 
@@ -699,7 +677,7 @@ async def test_leaving_an_async_stream(llm: OpenRouter, gateway: LocalGateway, m
     }[method]()
     await anext(stream)
     await stream.aclose()
-    assert await asyncio.to_thread(left, gateway)
+    assert await asyncio.to_thread(left, gateway, len(LONG))
     await llm.aclose()
 
 
@@ -871,19 +849,6 @@ async def test_an_agent_with_an_output_class(make: Make, gateway: LocalGateway, 
     await llm.aclose()
 
 
-@pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize", "accumulate"])
-def test_a_query_engine_with_an_output_class(
-    make: Make, gateway: LocalGateway, global_settings: None, mode: Any
-) -> None:
-    Settings.llm = make()
-    scripted(gateway, "json_schema", AL, times=None)
-    engine = SummaryIndex.from_documents([Document(text="Al is 3.")]).as_query_engine(
-        output_cls=Person, response_mode=mode
-    )
-    assert "Al" in str(engine.query("Who?"))
-    assert mode_of(gateway.requests[0].body) == "json_schema"
-
-
 def test_a_query_engine_whose_llm_is_structured(make: Make, gateway: LocalGateway, global_settings: None) -> None:
     Settings.llm = make().as_structured_llm(Person)
     scripted(gateway, "json_schema", AL)
@@ -892,35 +857,11 @@ def test_a_query_engine_whose_llm_is_structured(make: Make, gateway: LocalGatewa
     assert response.response == Person(name="Al", age=3)
 
 
-def test_a_structured_reranker(llm: OpenRouter, gateway: LocalGateway) -> None:
-    ranks = {"documents": [{"document_number": 2, "relevance": 9}, {"document_number": 1, "relevance": 3}]}
-    scripted(gateway, "json_schema", ranks)
-    nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("rain", "law")]
-    ranked = StructuredLLMRerank(llm=llm, top_n=1).postprocess_nodes(nodes, QueryBundle("the law"))
-    assert [(node.text, node.score) for node in ranked] == [("law", 9)]
-
-
-def test_llamaindexs_own_programs(llm: OpenRouter, gateway: LocalGateway) -> None:
-    """They are told of a failure as they are of any other: by a ValueError."""
-    scripted(gateway, "tool", AL, times=2)
-    by_call = FunctionCallingProgram.from_defaults(Person, "Who is {who}?", llm=llm)
-    assert by_call(who="Al") == list(by_call.stream_call(who="Al"))[-1] == Person(name="Al", age=3)
-    scripted(gateway, "text", AL, times=2)
-    by_text = LLMTextCompletionProgram.from_defaults(output_cls=Person, prompt_template_str="Who is {who}?", llm=llm)
-    assert by_text(who="Al") == list(by_text.stream_call(who="Al"))[-1] == Person(name="Al", age=3)
+def test_llamaindexs_own_programs_tell_of_a_failure(llm: OpenRouter, gateway: LocalGateway) -> None:
+    """As of any other: by a ValueError."""
     gateway.reply("Sure!")
     with pytest.raises(ValueError, match="no tool call"):
-        by_call(who="Al")
-
-
-async def test_llamaindexs_own_programs_in_a_loop(llm: OpenRouter, gateway: LocalGateway) -> None:
-    by_call = FunctionCallingProgram.from_defaults(Person, "Who is {who}?", llm=llm)
-    by_text = LLMTextCompletionProgram.from_defaults(output_cls=Person, prompt_template_str="Who is {who}?", llm=llm)
-    for mode, program in (("tool", by_call), ("text", by_text)):
-        scripted(gateway, mode, AL, times=2)
-        assert await program.acall(who="Al") == Person(name="Al", age=3)
-        assert [item async for item in await program.astream_call(who="Al")][-1] == Person(name="Al", age=3)
-    await llm.aclose()
+        FunctionCallingProgram.from_defaults(Person, "Who is {who}?", llm=llm)(who="Al")
 
 
 def add(a: int, b: int) -> int:
