@@ -9,7 +9,7 @@ import importlib.util
 import pickle
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,79 +27,13 @@ from openrouter_adapters import (
     StallTimeoutError,
     StreamInterruptedError,
 )
-from openrouter_adapters.core import client as client_module
-from openrouter_adapters.core.client import Client, wait_before_retry
+from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request, build_request
 from openrouter_adapters.gateway import LocalGateway
 
-KEY = "sk-or-very-secret"
-MESSAGES = [{"role": "user", "content": "hi"}]
-
-Ask = Callable[[Client, Request], tuple[str, Reply]]
-
-
-def request(gateway: LocalGateway, **options: Any) -> Request:
-    given = {"api_key": KEY, "base_url": gateway.base_url, "model": "openai/gpt-4o-mini", "max_retries": 0, **options}
-    return build_request(OpenRouterOptions(**given), {}, MESSAGES)
-
-
-def complete(client: Client, asked: Request) -> tuple[str, Reply]:
-    reply = client.complete(asked)
-    return reply.text, reply
-
-
-def stream(client: Client, asked: Request) -> tuple[str, Reply]:
-    with client.stream(asked) as arriving:
-        text = "".join(delta.text for delta in arriving)
-    return text, arriving.reply()
-
-
-def acomplete(client: Client, asked: Request) -> tuple[str, Reply]:
-    async def ask() -> tuple[str, Reply]:
-        reply = await client.acomplete(asked)
-        return reply.text, reply
-
-    return asyncio.run(ask())
-
-
-async def astreamed(client: Client, asked: Request) -> tuple[str, Reply]:
-    async with client.astream(asked) as arriving:
-        text = "".join([delta.text async for delta in arriving])
-    return text, arriving.reply()
-
-
-def astream(client: Client, asked: Request) -> tuple[str, Reply]:
-    return asyncio.run(astreamed(client, asked))
-
-
-WAYS: list[Ask] = [complete, stream, acomplete, astream]
-STREAMS: list[Ask] = [stream, astream]
-ways = pytest.mark.parametrize("ask", WAYS)
-streams = pytest.mark.parametrize("ask", STREAMS)
-
-
-@pytest.fixture
-def client() -> Iterator[Client]:
-    made = Client()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Retries without the waiting; what would have been waited."""
-    waits: list[float] = []
-
-    def at_once(error: OpenRouterError, tries: int, max_retries: int) -> float | None:
-        wait = wait_before_retry(error, tries, max_retries)
-        if wait is not None:
-            waits.append(wait)
-        return None if wait is None else 0
-
-    monkeypatch.setattr(client_module, "wait_before_retry", at_once)
-    return waits
+from .asking import KEY, MESSAGES, STREAMS, Ask, acomplete, astream, astreamed, complete, request, stream, streams, ways
 
 
 @ways
@@ -178,19 +112,19 @@ def test_what_arrived_before_a_break_is_kept(
 
 @ways
 def test_trouble_before_the_first_piece_is_retried(
-    client: Client, openrouter_gateway: LocalGateway, ask: Ask, quick: list[float]
+    client: Client, openrouter_gateway: LocalGateway, ask: Ask, at_once: list[float]
 ) -> None:
     openrouter_gateway.fault("error_200", code=429, times=1)
     openrouter_gateway.fault("error_chunk_first", code=502, times=1)
     openrouter_gateway.reply("At last")
     assert ask(client, request(openrouter_gateway, max_retries=2))[0] == "At last"
-    assert len(openrouter_gateway.requests) == 3 and len(quick) == 2
+    assert len(openrouter_gateway.requests) == 3 and len(at_once) == 2
 
 
 @ways
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_at_most_so_many_requests_more_than_one(
-    client: Client, openrouter_gateway: LocalGateway, ask: Ask, quick: list[float], retries: int
+    client: Client, openrouter_gateway: LocalGateway, ask: Ask, at_once: list[float], retries: int
 ) -> None:
     openrouter_gateway.fault("error_200", code=500, times=None)
     with pytest.raises(ProviderError):

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import openrouter_adapters
 from openrouter_adapters.core import errors
-from openrouter_adapters.core.client import LONGEST_WAIT, wait_before_retry
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.trouble import Trouble, from_wire
 
@@ -169,15 +168,6 @@ def test_the_time_to_wait_is_read_from_wherever_it_stands(
 ) -> None:
     made = from_wire(Trouble({"code": 429, "message": "x", **error}, status=429, headers=headers))
     assert made.retry_after == seconds
-
-
-def test_waiting_is_bounded_and_only_for_what_may_pass() -> None:
-    slow = errors.RateLimitError("x", retry_after=3600)
-    assert wait_before_retry(slow, 0, 2) == LONGEST_WAIT
-    assert wait_before_retry(slow, 2, 2) is None
-    assert wait_before_retry(errors.AuthenticationError("x"), 0, 2) is None
-    waits = [wait_before_retry(errors.ProviderError("x"), tries, 99) for tries in range(12)]
-    assert all(wait is not None and 0 < wait <= 8 for wait in waits)
 
 
 def test_errors_pickle_and_copy_with_all_they_carry() -> None:

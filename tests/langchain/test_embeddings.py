@@ -20,8 +20,8 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 from openrouter_adapters import MalformedResponseError, OpenRouterError, RateLimitError
-from openrouter_adapters.core import client as client_module
-from openrouter_adapters.core.client import wait_before_retry
+from openrouter_adapters.core import tries as tries_module
+from openrouter_adapters.core.tries import wait_before_retry
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import OpenRouterEmbeddings
 
@@ -274,7 +274,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
         waited.append(wait_before_retry(error, tries, max_retries))
         return None if waited[-1] is None else 0
 
-    monkeypatch.setattr(client_module, "wait_before_retry", at_once)
+    monkeypatch.setattr(tries_module, "wait_before_retry", at_once)
     return waited
 
 

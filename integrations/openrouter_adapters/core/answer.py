@@ -28,6 +28,7 @@ class Answer(Generic[C]):
         provider: the upstream that answered (a display name); None as for ``model``.
         id: the generation id; None when there are several.
         openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
+        failed_tries: what failed before the answer came, one dict per try; see `core.tries.failure`.
     """
 
     content: C = field(repr=False)
@@ -36,6 +37,7 @@ class Answer(Generic[C]):
     provider: str | None = None
     id: str | None = None
     openrouter_metadata: dict[str, Any] | None = None
+    failed_tries: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], content: C, id: str | None = None) -> Self:
@@ -65,6 +67,7 @@ class Answer(Generic[C]):
             provider=agreed(answer.provider for answer in answers),
             id=agreed(answer.id for answer in answers),
             openrouter_metadata=answers[0].openrouter_metadata if len(answers) == 1 else None,
+            failed_tries=[failed for answer in answers for failed in answer.failed_tries],
         )
 
     @property
@@ -77,10 +80,16 @@ class Answer(Generic[C]):
 
         Returns:
             ``provider``, ``id``, ``cost`` (float, USD), ``cost_details``, ``is_byok``, ``total_cost`` (float, USD),
-            ``openrouter_metadata``. The served model is ``self.model``: each framework has a word of its own for it.
+            ``openrouter_metadata``, ``failed_tries``. The served model is ``self.model``: each framework has a word of
+            its own for it.
         """
-        facts = self.usage.metadata() if self.usage else {}
-        return known(provider=self.provider, id=self.id, **facts, openrouter_metadata=self.openrouter_metadata)
+        return known(
+            provider=self.provider,
+            id=self.id,
+            **(self.usage.metadata() if self.usage else {}),
+            openrouter_metadata=self.openrouter_metadata,
+            failed_tries=self.failed_tries or None,
+        )
 
 
 def agreed(values: Iterable[str | None]) -> str | None:

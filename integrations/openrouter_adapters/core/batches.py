@@ -43,12 +43,13 @@ async def at_once(jobs: Iterable[Callable[[], Awaitable[object]]], limit: int) -
 
 
 def spent(error: BaseException) -> list[Answer[list[Any]]]:
-    """What a request took that failed after it was paid; nothing for any other."""
+    """What a request took that failed after it was paid, and each of its tries; nothing for any other."""
     from openrouter_adapters.core.errors import OpenRouterError
 
-    if not isinstance(error, OpenRouterError) or not (reply := error.partial):
+    if not isinstance(error, OpenRouterError):
         return []
-    return [Answer([], usage=reply.usage, model=reply.model, provider=reply.provider, id=reply.id)]
+    paid = [reply for one in (*error.failed_tries, error) if (reply := one.partial)]
+    return [Answer([], usage=r.usage, model=r.model, provider=r.provider, id=r.id) for r in paid]
 
 
 def tell_rest(

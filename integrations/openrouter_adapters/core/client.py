@@ -9,7 +9,6 @@ This module imports openai when the first request is made, not before.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from itertools import chain
@@ -24,17 +23,15 @@ from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import Delta, ReplyBuilder
+from openrouter_adapters.core.tries import Tries
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.connections import Connections
-    from openrouter_adapters.core.errors import OpenRouterError, Specialize
+    from openrouter_adapters.core.errors import Specialize
     from openrouter_adapters.core.exchange import Exchange
 
 T = TypeVar("T")
 C = TypeVar("C")
-
-LONGEST_WAIT = 60.0
-"""Seconds; a longer `Retry-After` is cut to this."""
 
 
 class Client:
@@ -65,7 +62,9 @@ class Client:
             OpenRouterError: the request failed, or its answer did; after the retries that are due.
         """
         if not request.streams_only:
-            return self._retrying(request, lambda: self._whole_once(request, lambda opened, data: opened.whole(data)))
+            return self._retrying(
+                request, lambda tries: self._whole_once(tries, lambda opened, data: opened.whole(data))
+            )
         with self.stream(request) as stream:
             for _ in stream:
                 pass
@@ -82,15 +81,15 @@ class Client:
             OpenRouterError: as `complete`.
         """
         return self._retrying(
-            request, lambda: self._whole_once(request, lambda opened, data: opened.answer(data, read))
+            request, lambda tries: self._whole_once(tries, lambda opened, data: opened.answer(data, read))
         )
 
     def stream(self, request: Request) -> ReplyStream:
         """One answer, piece by piece: ``with client.stream(request) as stream: for delta in stream: ...``."""
         return ReplyStream(self, request)
 
-    def _whole_once(self, request: Request, read: Callable[[Exchange, bytes], T]) -> T:
-        exchange = self._open(request, stream=False)
+    def _whole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
+        exchange = self._open(tries, stream=False)
         try:
             return read(exchange, b"".join(blocks(exchange)))
         except Exception as error:
@@ -100,16 +99,17 @@ class Client:
 
     def start(self, request: Request) -> tuple[Exchange, Delta | None, Generator[Delta]]:
         """Open a stream and wait for its first piece, so that trouble before it is retried like a call's."""
-        return self._retrying(request, lambda: self._start_once(request))
+        return self._retrying(request, self._start_once)
 
-    def _start_once(self, request: Request) -> tuple[Exchange, Delta | None, Generator[Delta]]:
-        exchange = self._open(request, stream=True)
+    def _start_once(self, tries: Tries) -> tuple[Exchange, Delta | None, Generator[Delta]]:
+        exchange = self._open(tries, stream=True)
         arriving = deltas(exchange)
         return exchange, next(arriving, None), arriving
 
-    def _open(self, request: Request, *, stream: bool) -> Exchange:
+    def _open(self, tries: Tries, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange
 
+        request = tries.request
         sdk = self._sync_sdk(request, connections.shared)
         token = connections.sending.set(_authorization(request))
         try:
@@ -119,7 +119,7 @@ class Client:
             exchange.fail_to_open(error, request, self._specialize)
         finally:
             connections.sending.reset(token)
-        return exchange.Exchange(request, opened.response, self._specialize)
+        return exchange.Exchange(tries, opened.response, self._specialize)
 
     def _sync_sdk(self, request: Request, shared: Connections) -> Any:
         if request.http_client is None:
@@ -130,18 +130,17 @@ class Client:
             self._own_sync = (request.http_client, sync_sdk(request.http_client))
         return self._own_sync[1]
 
-    def _retrying(self, request: Request, attempt: Callable[[], T]) -> T:
+    def _retrying(self, request: Request, attempt: Callable[[Tries], T]) -> T:
         from openrouter_adapters.core.errors import OpenRouterError
 
-        tries = 0
+        tries = Tries(request)
         while True:
             try:
-                return attempt()
+                return attempt(tries)
             except OpenRouterError as error:
-                wait = wait_before_retry(error, tries, request.max_retries)
+                wait = tries.wait_after(error)
                 if wait is None:
                     raise
-            tries += 1
             time.sleep(wait)
 
     def close(self) -> None:
@@ -156,7 +155,7 @@ class Client:
         """As `complete`."""
         if not request.streams_only:
             return await self._aretrying(
-                request, lambda: self._awhole_once(request, lambda opened, data: opened.whole(data))
+                request, lambda tries: self._awhole_once(tries, lambda opened, data: opened.whole(data))
             )
         async with self.astream(request) as stream:
             async for _ in stream:
@@ -166,15 +165,15 @@ class Client:
     async def afetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
         """As `fetch`."""
         return await self._aretrying(
-            request, lambda: self._awhole_once(request, lambda opened, data: opened.answer(data, read))
+            request, lambda tries: self._awhole_once(tries, lambda opened, data: opened.answer(data, read))
         )
 
     def astream(self, request: Request) -> AsyncReplyStream:
         """As `stream`: ``async with client.astream(request) as stream: async for delta in stream: ...``."""
         return AsyncReplyStream(self, request)
 
-    async def _awhole_once(self, request: Request, read: Callable[[Exchange, bytes], T]) -> T:
-        exchange = await self._aopen(request, stream=False)
+    async def _awhole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
+        exchange = await self._aopen(tries, stream=False)
         try:
             return read(exchange, b"".join([block async for block in ablocks(exchange)]))
         except Exception as error:
@@ -184,16 +183,17 @@ class Client:
 
     async def astart(self, request: Request) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
         """As `start`."""
-        return await self._aretrying(request, lambda: self._astart_once(request))
+        return await self._aretrying(request, self._astart_once)
 
-    async def _astart_once(self, request: Request) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
-        exchange = await self._aopen(request, stream=True)
+    async def _astart_once(self, tries: Tries) -> tuple[Exchange, Delta | None, AsyncGenerator[Delta]]:
+        exchange = await self._aopen(tries, stream=True)
         arriving = adeltas(exchange)
         return exchange, await anext(arriving, None), arriving
 
-    async def _aopen(self, request: Request, *, stream: bool) -> Exchange:
+    async def _aopen(self, tries: Tries, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange
 
+        request = tries.request
         sdk = await self._async_sdk(request, connections.shared)
         call = _sdk_call(request, stream)
         token = connections.sending.set(_authorization(request))
@@ -204,7 +204,7 @@ class Client:
             exchange.fail_to_open(error, request, self._specialize)
         finally:
             connections.sending.reset(token)
-        return exchange.Exchange(request, opened.response, self._specialize)
+        return exchange.Exchange(tries, opened.response, self._specialize)
 
     async def _async_sdk(self, request: Request, shared: Connections) -> Any:
         own = request.http_async_client
@@ -216,18 +216,17 @@ class Client:
             self._own_async = (own, async_sdk(own))
         return self._own_async[1]
 
-    async def _aretrying(self, request: Request, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _aretrying(self, request: Request, attempt: Callable[[Tries], Awaitable[T]]) -> T:
         from openrouter_adapters.core.errors import OpenRouterError
 
-        tries = 0
+        tries = Tries(request)
         while True:
             try:
-                return await attempt()
+                return await attempt(tries)
             except OpenRouterError as error:
-                wait = wait_before_retry(error, tries, request.max_retries)
+                wait = tries.wait_after(error)
                 if wait is None:
                     raise
-            tries += 1
             await asyncio.sleep(wait)
 
     async def aclose(self) -> None:
@@ -276,7 +275,7 @@ class ReplyStream:
 
     def reply(self) -> Reply:
         """The answer so far; after the last piece, the whole one."""
-        return self.builder.reply()
+        return _entered(self._exchange).reply()
 
 
 class AsyncReplyStream:
@@ -315,7 +314,7 @@ class AsyncReplyStream:
 
     def reply(self) -> Reply:
         """As `ReplyStream.reply`."""
-        return self.builder.reply()
+        return _entered(self._exchange).reply()
 
 
 def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
@@ -353,21 +352,6 @@ def _timeout(request: Request) -> Any:
     whole = openai.DEFAULT_TIMEOUT if request.timeout is None else openai.Timeout(request.timeout)
     read = min(request.stall_timeout, whole.read or request.stall_timeout)
     return openai.Timeout(connect=whole.connect, read=read, write=whole.write, pool=whole.pool)
-
-
-def wait_before_retry(error: OpenRouterError, tries: int, max_retries: int) -> float | None:
-    """Seconds to wait before the next try; None when there is to be none.
-
-    Args:
-        error: what ended the last try.
-        tries: how many tries were repeats already.
-        max_retries: how many may be.
-    """
-    if tries >= max_retries or not error.retryable:
-        return None
-    if error.retry_after is not None:
-        return min(error.retry_after, LONGEST_WAIT)
-    return float(min(0.5 * 2**tries, 8.0) * random.uniform(0.75, 1.0))
 
 
 def _entered(exchange: Exchange | None) -> Exchange:

@@ -57,6 +57,7 @@ class OpenRouterError(openai.OpenAIError):
         availability: which filter excluded what (``error.availability``).
         affordable_tokens: how many tokens the credits still buy.
         partial: what had arrived of the answer, with usage and cost; of embeddings in batches, those of all batches.
+        failed_tries: the errors of the tries before this one, oldest first, each with its own ``partial``.
         vectors: of embeddings in batches: those of the batches that succeeded, in the order of the inputs.
         openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
         body: the ``error`` object as on the wire.
@@ -65,6 +66,11 @@ class OpenRouterError(openai.OpenAIError):
 
     remedy: ClassVar[str] = ""
     transient: ClassVar[bool] = False
+
+    # Told after the fact, by whoever knows.
+    failed_tries: tuple[OpenRouterError, ...] = ()
+    vectors: list[list[float] | None] | None = None
+    openrouter_metadata: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -101,8 +107,6 @@ class OpenRouterError(openai.OpenAIError):
         self.availability = availability
         self.affordable_tokens = affordable_tokens
         self.partial = partial
-        self.vectors: list[list[float] | None] | None = None
-        self.openrouter_metadata: dict[str, Any] | None = None
         self.body = body
         self.response = response
         self.request: Any = getattr(response, "request", None)
@@ -128,6 +132,7 @@ class OpenRouterError(openai.OpenAIError):
             f"The credits buy {self.affordable_tokens} tokens." if self.affordable_tokens is not None else "",
             f"Try again in {self.retry_after:g} s." if self.retry_after is not None else "",
             f"Generation: {self.generation_id}." if self.generation_id else "",
+            f"Tried {len(self.failed_tries) + 1} times." if self.failed_tries else "",
         ]
 
     @override

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 import openai
@@ -12,13 +13,15 @@ from pydantic_core import from_json
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.arguments import check_sendable, without_user
-from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
 from openrouter_adapters.core.surrogates import Mender, mended
+from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of
 
+A = TypeVar("A", Reply, Answer[Any])
 C = TypeVar("C")
 
 # The names that both generations of httpx, and what runs below them, give to network trouble.
@@ -51,14 +54,16 @@ class Exchange:
     """What one open response says.
 
     Attributes:
+        tries: the call's tries, of which this is one.
         builder: the answer so far.
         done: whether ``[DONE]`` came.
         alive: called for every piece of data (keep-alives are none).
         stalled: set when the stall alarm broke the connection.
     """
 
-    def __init__(self, request: Request, response: Any, specialize: errors.Specialize | None) -> None:
-        self.request = request
+    def __init__(self, tries: Tries, response: Any, specialize: errors.Specialize | None) -> None:
+        self.request = tries.request
+        self.tries = tries
         self.response = response
         self.builder = ReplyBuilder()
         self.done = False
@@ -84,7 +89,7 @@ class Exchange:
         reply, broken = Reply.from_body(body), choices[0].get("error")
         if broken or reply.finish_reason == "error":
             raise self._error(broken or broken_off(reply.native_finish_reason), reply)
-        return reply
+        return self._told(reply)
 
     def answer(self, data: bytes, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
         """The answer of another endpoint than chat.
@@ -97,7 +102,7 @@ class Exchange:
             content = read(body)
         except Unreadable as error:
             raise self._malformed(str(error), Reply.from_body(body)) from None
-        return Answer.from_body(body, content, self.response.headers.get("x-generation-id"))
+        return self._told(Answer.from_body(body, content, self.response.headers.get("x-generation-id")))
 
     def body(self, data: bytes) -> dict[str, Any]:
         """The JSON object that came, which may be of any endpoint.
@@ -107,7 +112,7 @@ class Exchange:
         """
         body = self._object(data)
         if body.get("error"):
-            raise self._error(body["error"])
+            raise self._error(body["error"], Reply.from_body(body))
         return body
 
     def _object(self, data: bytes) -> dict[str, Any]:
@@ -121,7 +126,15 @@ class Exchange:
             raise self._malformed(f"the body is no JSON object: {_shown(data)}")
         return body
 
+    def _told(self, answer: A) -> A:
+        """The answer, with the tries that failed before this one."""
+        return replace(answer, failed_tries=self.tries.facts()) if self.tries.failed else answer
+
     # ---- a stream
+
+    def reply(self) -> Reply:
+        """The answer so far."""
+        return self._told(self.builder.reply())
 
     @property
     def streams(self) -> bool:
@@ -193,18 +206,26 @@ class Exchange:
         Raises:
             OpenRouterError: for network trouble; any other exception is raised as it is.
         """
-        if isinstance(error, errors.OpenRouterError):
-            raise error
-        kind = network_trouble(error)
-        if kind is None and not self.stalled:
+        made = self._meaning(error)
+        if isinstance(made, errors.OpenRouterError):
+            made.failed_tries = tuple(self.tries.failed)
+        if made is error:
             raise error
         forget_key(error)
-        if kind is None or self.stalled or (kind is errors.APITimeoutError and stalls(error, self.request)):
-            raise self.stall() from error
+        raise made from error
+
+    def _meaning(self, error: Exception) -> Exception:
+        if isinstance(error, errors.OpenRouterError):
+            return error
+        kind = network_trouble(error)
+        if self.stalled or (kind is errors.APITimeoutError and stalls(error, self.request)):
+            return self.stall()
+        if kind is None:
+            return error
         partial = self.builder.reply() if self.builder.chunks_seen else None
         if kind is errors.APIConnectionError and partial is not None:
-            raise self._incomplete(f"the connection broke: {_named(error)}") from error
-        raise self._make(kind, f"{_named(error)}{_limit(kind, self.request)}", partial=partial) from error
+            return self._incomplete(f"the connection broke: {_named(error)}")
+        return self._make(kind, f"{_named(error)}{_limit(kind, self.request)}", partial=partial)
 
     def stall(self) -> errors.OpenRouterError:
         """No data came for too long."""
@@ -229,13 +250,12 @@ class Exchange:
         return self._make(errors.IncompleteStreamError, said, partial=self.builder.reply())
 
     def _make(self, cls: type[errors.OpenRouterError], said: str, partial: Reply | None) -> errors.OpenRouterError:
-        begun = partial is not None and not partial.empty
         return (self._specialize or _same)(cls)(
             said,
             provider=partial.provider if partial else None,
             model=(partial.model if partial else None) or next(iter(self.request.asked), None),
             generation_id=(partial.id if partial else None) or self.response.headers.get("x-generation-id"),
-            partial=partial if begun or (partial and partial.usage) else None,
+            partial=worth_keeping(partial),
             response=self.response,
         )
 

@@ -42,6 +42,7 @@ class Reply:
         service_tier: as on the wire.
         system_fingerprint: as on the wire.
         openrouter_metadata: routing metadata, when asked for with ``router_metadata``.
+        failed_tries: what failed before this answer came, one dict per try; see `core.tries.failure`.
         body: the whole JSON body (for a stream: the body the same answer gives unstreamed).
     """
 
@@ -65,6 +66,7 @@ class Reply:
     service_tier: str | None = None
     system_fingerprint: str | None = None
     openrouter_metadata: dict[str, Any] | None = None
+    failed_tries: list[dict[str, Any]] = field(default_factory=list)
     body: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -127,7 +129,7 @@ class Reply:
             ``requested_model``, ``fallback_used``, ``provider``, ``finish_reason``, ``native_finish_reason``, ``id``,
             ``created``, ``service_tier``, ``system_fingerprint``, ``cost`` (float, USD), ``cost_details``, ``is_byok``,
             ``total_cost`` (float, USD), ``server_tool_use``, ``openrouter_metadata``, ``citations``. The served model
-            is ``self.model``: each framework has a word of its own for it.
+            is ``self.model``: each framework has a word of its own for it. ``failed_tries``: what was tried before.
         """
         return known(
             requested_model=asked[0] if asked else None,
@@ -142,7 +144,13 @@ class Reply:
             **(self.usage.metadata() if self.usage else {}),
             openrouter_metadata=self.openrouter_metadata,
             citations=self.citations or None,
+            failed_tries=self.failed_tries or None,
         )
+
+
+def worth_keeping(reply: Reply | None) -> Reply | None:
+    """What had arrived before a failure, if a piece of the answer or its usage was there."""
+    return reply if reply is not None and (not reply.empty or reply.usage) else None
 
 
 def content_text(content: Any) -> str:

@@ -28,7 +28,7 @@ from openrouter_adapters.core.errors import (
     StreamInterruptedError,
     UnprocessableRequestError,
 )
-from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, text_of
 
 _BY_TYPE = {
@@ -104,7 +104,7 @@ class Trouble:
             "upstream": _as_text(metadata.get("raw")),
             "availability": availability,
             "affordable_tokens": int_of(next(iter(_AFFORD.findall(self.message)), None)),
-            "partial": partial,
+            "partial": worth_keeping(partial),
             "body": self.error,
             "response": self.response,
         }
