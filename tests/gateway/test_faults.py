@@ -1,7 +1,7 @@
 """Every fault, by name, as a client meets it."""
 
 import json
-from http.client import IncompleteRead
+from http.client import BadStatusLine, IncompleteRead
 from typing import Any
 
 import pytest
@@ -25,11 +25,18 @@ STATUSES = {
     "guardrail": 403,
     "permission_denied": 403,
     "no_endpoints": 404,
+    "no_endpoints_prose": 404,
+    "privacy_restricted": 404,
+    "constraint_filtered": 404,
+    "region_restricted": 403,
+    "guardrail_budget": 403,
+    "not_found": 404,
     "request_timeout": 408,
     "payload_too_large": 413,
     "unprocessable": 422,
     "rate_limit": 429,
     "upstream_rate_limit": 429,
+    "capacity_exhausted": 429,
     "server_error": 500,
     "upstream_502": 502,
     "unavailable": 503,
@@ -289,6 +296,51 @@ def test_a_header_asks_for_a_fault(client: Client) -> None:
     assert (answer.status, "overloaded" in answer.body["error"]["message"]) == (400, True)
 
 
+def test_a_header_has_room_for_details(client: Client) -> None:
+    asked = 'error_chunk; after=2; code=429; message=Too fast; metadata={"raw": "slow"};'
+    last = client.post("/chat/completions", stream_request(), X_Gateway_Fault=asked).chunks[-1]
+    assert last["error"] == {"code": 429, "message": "Too fast", "metadata": {"raw": "slow"}}
+    for wrong, said in (("cut; after", "after=1"), ("cut; afte=1", "no fault has the detail afte")):
+        refused = client.post("/chat/completions", stream_request(), X_Gateway_Fault=wrong)
+        assert (refused.status, said in refused.body["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chunk_torn_in_two(stream: bool, gateway: LocalGateway, client: Client) -> None:
+    gateway.fault("cut_in_chunk", after=2)
+    with pytest.raises(IncompleteRead) as caught:
+        client.chat("Hi", stream=stream)
+    whole, _, torn = caught.value.partial.rpartition(b"\n\n")
+    assert torn and (b" said" in whole) is stream
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(torn.removeprefix(b"data: "))
+
+
+def test_no_http_at_all(gateway: LocalGateway, client: Client) -> None:
+    gateway.fault("garbage")
+    with pytest.raises(BadStatusLine):
+        client.chat()
+    assert client.chat().status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_with_nothing_in_it(stream: bool, gateway: LocalGateway, client: Client) -> None:
+    gateway.fault("empty_answer")
+    answer = client.chat(stream=stream)
+    said = texts(answer.chunks) if stream else [answer.body["choices"][0]["message"]["content"]]
+    ends = reasons(answer.chunks) if stream else [answer.body["choices"][0]["finish_reason"]]
+    assert ({*said}, {*ends}) == ({""}, {"stop"})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_after_keep_alives(stream: bool, gateway: LocalGateway, client: Client) -> None:
+    gateway.fault("late_error", code=429)
+    answer = client.chat(stream=stream)
+    assert (answer.status, answer.text.startswith(": OPEN" if stream else "\n  ")) == (200, True)
+    (body,) = answer.chunks if stream else [answer.body]
+    assert body["error"]["code"] == 429
+
+
 @pytest.mark.parametrize("name", ["overloaded", "error_200", "html", "error_chunk_first", "null_choices"])
 def test_a_fault_that_hides_the_answer_keeps_the_script(name: str, gateway: LocalGateway, client: Client) -> None:
     gateway.reply("At last")
@@ -311,7 +363,9 @@ def test_no_fault_breaks_the_gateway(name: str, stream: bool, gateway: LocalGate
     try:
         answer = client.chat(stream=stream)
     except (IncompleteRead, ConnectionError):
-        assert name in ("cut", "hang_up")
+        assert name in ("cut", "cut_in_chunk", "hang_up")
+    except BadStatusLine:
+        assert name == "garbage"
     else:
         assert "The local gateway failed" not in answer.text
     assert client.chat().status == 200

@@ -66,8 +66,8 @@ def _fault(state: State, exchange: Exchange) -> Fault | Problem | None:
     if named is None:
         return state.faults.take(exchange.path, exchange.body)
     try:
-        return faults.find(named)
-    except ValueError as error:
+        return faults.named(named)
+    except (TypeError, ValueError) as error:
         return Problem(400, str(error))
 
 

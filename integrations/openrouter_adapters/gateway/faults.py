@@ -1,6 +1,7 @@
 """Trouble on demand, by name. Each fault is a pure function from the answer that would be sent to the one that is."""
 
 import difflib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -38,6 +39,30 @@ class Fault:
     def to(self, wire: Wire) -> Wire:
         """The answer with the fault in it."""
         return self.apply(wire, self.details)
+
+
+def named(header: str) -> Fault:
+    """The fault that a header asks for: its name, then its details, as in ``error_chunk; after=2; code=502``.
+
+    Raises:
+        ValueError, TypeError: as `find`; or a detail has no value.
+    """
+    name, *pieces = (piece.strip() for piece in header.split(";"))
+    details = {}
+    for piece in filter(None, pieces):
+        key, equals, value = piece.partition("=")
+        if not equals:
+            raise ValueError(f"the detail {piece!r} has no value: write name; {piece}=1")
+        details[key.strip()] = _value(value.strip())
+    return find(name, **details)
+
+
+def _value(text: str) -> Any:
+    """A number or an object as JSON; any other text is meant as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def find(name: str, **details: Any) -> Fault:
@@ -137,6 +162,14 @@ def empty_body(wire: Wire, details: Details) -> Wire:
     return replace(wire, status=details.get("status", wire.status), steps=())
 
 
+def empty_answer(wire: Wire, _: Details) -> Wire:
+    """200, an answer in good order, but with nothing in it, as a cold start may give."""
+    if wire.streams:
+        steps = tuple(step for step in wire.steps if not isinstance(step, dict) or _is_end(step))
+        return replace(wire, steps=steps)
+    return _edited_end(wire, message={"role": "assistant", "content": "", "refusal": None, "reasoning": None})
+
+
 def json_for_stream(wire: Wire, _: Details) -> Wire:
     """200, a whole unstreamed answer to a stream request."""
     if not wire.streams:
@@ -224,6 +257,13 @@ def error_chunk_first(wire: Wire, details: Details) -> Wire:
     return error_chunk(wire, {**details, "after": 0})
 
 
+def late_error(wire: Wire, details: Details) -> Wire:
+    """200, keep-alives, and only then that it is an error (details: code, message, metadata)."""
+    keep_alive, failed = (COMMENT, error_chunk_first) if wire.streams else (BLANK_LINES, error_200)
+    made = failed(wire, details)
+    return replace(made, steps=(keep_alive, keep_alive, *made.steps))
+
+
 # Answers that break off, fall silent or are garbled. `after` counts the chunks that get through, 1 when not given.
 
 
@@ -245,6 +285,19 @@ def _broken(wire: Wire, details: Details, *after: Step) -> Wire:
 def cut(wire: Wire, details: Details) -> Wire:
     """The connection is closed in the middle of the answer (details: after)."""
     return _broken(wire, details, Cut())
+
+
+def cut_in_chunk(wire: Wire, details: Details) -> Wire:
+    """The connection is closed in the middle of a chunk (details: after)."""
+    begun = _begun(wire, details)
+    following = next((step for step in wire.steps[len(begun) :] if isinstance(step, dict)), {})
+    torn = wire.encode(following)
+    return replace(wire, steps=(*begun, *([torn[: len(torn) // 2]] if wire.streams else []), Cut()))
+
+
+def garbage(_: Wire, __: Details) -> Wire:
+    """Bytes that are no HTTP, then the connection is closed."""
+    return Wire(0, {}, (b"\x15\x03\x03\x00\x02\x02\x46 no HTTP\r\n\r\n",))
 
 
 def hang_up(_: Wire, __: Details) -> Wire:
@@ -302,6 +355,7 @@ _FAULTS: dict[str, Apply] = {
     "finish_error": finish_error,
     "html": html,
     "empty_body": empty_body,
+    "empty_answer": empty_answer,
     "json_for_stream": json_for_stream,
     "shuffled": shuffled,
     "missing_item": missing_item,
@@ -310,7 +364,10 @@ _FAULTS: dict[str, Apply] = {
     "error_chunk_bare": error_chunk_bare,
     "error_chunk_with_usage": error_chunk_with_usage,
     "error_chunk_first": error_chunk_first,
+    "late_error": late_error,
     "cut": cut,
+    "cut_in_chunk": cut_in_chunk,
+    "garbage": garbage,
     "hang_up": hang_up,
     "truncated": truncated,
     "no_done": no_done,
@@ -322,7 +379,8 @@ _FAULTS: dict[str, Apply] = {
 }
 _HIDING = {
     *REFUSALS,
-    *("error_200", "null_choices", "empty_choices", "html", "empty_body", "error_chunk_first", "hang_up"),
+    *("error_200", "null_choices", "empty_choices", "html", "empty_body", "empty_answer"),
+    *("error_chunk_first", "late_error", "garbage", "hang_up"),
 }
 
 FAULTS: Mapping[str, str] = MappingProxyType({name: (apply.__doc__ or "").strip() for name, apply in _FAULTS.items()})

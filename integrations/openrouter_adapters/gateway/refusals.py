@@ -77,6 +77,25 @@ def _bad_schema() -> Problem:
     return upstream(400, "Azure", json_in_a_string(message, "invalid_request_error", param="response_format"))
 
 
+def _restricted(
+    status: int, message: str, code: str, excluded_by: list[str], retryable: bool = False, **availability: Any
+) -> Problem:
+    """A routing failure that says under ``availability`` what stood in the way."""
+    said = {
+        "code": code,
+        "retryable": retryable,
+        "requested_models": ["openai/gpt-4o-mini"],
+        "excluded_by": excluded_by,
+    }
+    return Problem(status, message, None, {**said, **availability})
+
+
+def _over_budget() -> Problem:
+    spent = {"limit_usd": 10, "spend_usd": 10.02, "resets_at": "2026-12-01T00:00:00Z"}
+    source = {"error_type": "permission_denied", "limit_source": "openrouter_guardrail_budget", "scope": "workspace"}
+    return Problem(403, "Guardrail budget exceeded", {**source, **spent})
+
+
 def _typed(status: int, message: str, error_type: str) -> Problem:
     return Problem(status, message, {"error_type": error_type})
 
@@ -120,6 +139,36 @@ REFUSALS: dict[str, Refusal] = {
         "no endpoint satisfies the request, with `availability`",
         no_endpoints("No endpoints found that support tool use", ["openai/gpt-4o-mini"], "no_endpoints"),
     ),
+    "no_endpoints_prose": Refusal(
+        "no endpoint satisfies the request, said in prose alone, as it was before 2026",
+        Problem(404, "No endpoints found matching your data policy (Free model publication)"),
+    ),
+    "privacy_restricted": Refusal(
+        "the account's or the request's privacy rules leave no endpoint; others are named",
+        _restricted(
+            404,
+            "No endpoints available matching your guardrail restrictions and data policy",
+            "privacy_restricted",
+            ["data_policy:zdr", "data_policy:training"],
+            fallback_models=["openai/gpt-4.1-mini"],
+        ),
+    ),
+    "constraint_filtered": Refusal(
+        "a constraint of the request leaves no endpoint, and is named",
+        _restricted(
+            404,
+            "No allowed providers are available for the selected model",
+            "constraint_filtered",
+            ["max_price"],
+            constraint={"field": "provider.max_price", "detail": "the cheapest endpoint asks for more"},
+        ),
+    ),
+    "region_restricted": Refusal(
+        "the model is not offered where the caller is",
+        _restricted(403, "This model is not available in your region", "region_restricted", ["geo"]),
+    ),
+    "guardrail_budget": Refusal("a guardrail's budget is spent", _over_budget()),
+    "not_found": Refusal("there is no such thing", _typed(404, "Not Found", "not_found")),
     "request_timeout": Refusal("the request took too long", _typed(408, "Request timed out", "timeout")),
     "payload_too_large": Refusal(
         "the request is too large", _typed(413, "Request body too large", "payload_too_large")
@@ -136,6 +185,10 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "upstream_rate_limit": Refusal(
         "the provider's rate limit, told in `metadata.raw`", upstream(429, "Google", _LIMITED)
+    ),
+    "capacity_exhausted": Refusal(
+        "all endpoints are busy, told in `availability`",
+        _restricted(429, "No capacity is left", "capacity_exhausted", [], retryable=True, retry_after=1),
     ),
     "server_error": Refusal("OpenRouter's own trouble, masked", Problem(500, "Internal Server Error", user_id=None)),
     "upstream_502": Refusal(

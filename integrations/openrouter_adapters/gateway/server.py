@@ -106,7 +106,7 @@ class Server:
             self.state.log.append(exchange)
             wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
             exchange.status = wire.status
-            return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, exchange)
+            return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, wire, exchange)
 
         return endpoint
 
@@ -154,18 +154,20 @@ def _json(raw: bytes) -> Any:
 
 
 class HangUp(Response):
-    """Closes the connection without a word."""
+    """Closes the connection without a word, or after words that are no HTTP."""
 
-    def __init__(self, server: uvicorn.Server, exchange: Exchange) -> None:
+    def __init__(self, server: uvicorn.Server, wire: Wire, exchange: Exchange) -> None:
         super().__init__()
         self._server, self._exchange = server, exchange
+        self._words = b"".join(step for step in wire.steps if isinstance(step, bytes))
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the request's connection among the server's, and end it."""
         for connection in self._server.server_state.connections:
             if isinstance(connection, H11Protocol) and connection.client == scope["client"]:
-                connection.transport.abort()
+                connection.transport.write(self._words)
+                connection.transport.close() if self._words else connection.transport.abort()
         await receive()
         self._exchange.finish()
 

@@ -37,7 +37,7 @@ class Wire:
     """One HTTP answer.
 
     Attributes:
-        status: the HTTP status; 0 hangs up without an answer.
+        status: the HTTP status; 0 hangs up without an answer, after sending what bytes there are.
         headers: the response headers.
         steps: what to send and do.
         forever: steps to take again and again after these, until the client leaves.
