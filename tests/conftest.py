@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from openrouter_adapters.core import tries
+from openrouter_adapters.core.tries import wait_before_retry
+
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
 FOREIGN_VARIABLES = ("OPENROUTER_", "OPENAI_", "LANGSMITH", "LANGCHAIN")
 
@@ -25,6 +28,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, address or tracing switch of the machine reaches a test."""
     for name in [name for name in os.environ if name.startswith(FOREIGN_VARIABLES)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries without the waiting; what would have been waited."""
+    waits: list[float] = []
+
+    def noted(*given: Any) -> float | None:
+        wait = wait_before_retry(*given)
+        waits.extend([] if wait is None else [wait])
+        return wait and 0.0
+
+    monkeypatch.setattr(tries, "wait_before_retry", noted)
+    return waits
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,11 @@ class Way:
         except OpenRouterError as error:
             return error
 
+    def failed_tries(self, answer: Any) -> list[dict[str, Any]]:
+        """The tries that failed before an answer came."""
+        told = answer.response_metadata if self.adapter == "langchain" else answer.additional_kwargs
+        return told["failed_tries"]
+
     def shown(self, answer: Any) -> Facts:
         """The facts that an answer shows."""
         return _SHOWN[self.adapter](answer)

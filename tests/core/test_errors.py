@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import openrouter_adapters
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.trouble import Trouble, from_wire
 
 AVAILABILITY = {"code": "privacy_restricted", "excluded_by": ["data_policy:zdr"], "fallback_models": ["a/b"]}
@@ -126,12 +127,24 @@ def test_what_is_known_is_carried_and_said() -> None:
         "metadata": {"provider_name": "Azure", "raw": '{"error": "because"}', "error_type": "not_found"},
         "availability": AVAILABILITY,
     }
-    made = from_wire(Trouble(error, status=404, headers={"x-generation-id": "gen-9"}, model="asked/model"))
+    asked = Request({"model": "asked/model", "provider": {"only": ["azure"], "options": {"azure": {}}}})
+    made = from_wire(Trouble(error, status=404, headers={"x-generation-id": "gen-9"}, request=asked))
     assert (made.provider, made.model, made.generation_id) == ("Azure", "asked/model", "gen-9")
     assert (made.upstream, made.error_type, made.availability) == ('{"error": "because"}', "not_found", AVAILABILITY)
     said = str(made)
-    for part in ("404", "Azure", "asked/model", "because", "data_policy:zdr", "a/b", "gen-9", "Relax `provider`"):
+    for part in (
+        "404",
+        "Azure",
+        "asked/model",
+        "because",
+        "data_policy:zdr",
+        "a/b",
+        "gen-9",
+        "Relax `provider`",
+        "only=['azure']",
+    ):
         assert part in said
+    assert "options" not in said, "keys of one's own may be in there"
 
 
 @pytest.mark.parametrize("message", ["Rate limit exceeded", "Rate limit exceeded."])

@@ -15,11 +15,11 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.reading import ablocks, adeltas, blocks, deltas
+from openrouter_adapters.core.leaving import Held, guard, sweep
+from openrouter_adapters.core.reading import adeltas, awhole_body, deltas, whole_body
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.stream import Delta, ReplyBuilder
@@ -91,7 +91,7 @@ class Client:
     def _whole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
         exchange = self._open(tries, stream=False)
         try:
-            return read(exchange, b"".join(blocks(exchange)))
+            return read(exchange, whole_body(exchange))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -107,19 +107,26 @@ class Client:
         return exchange, next(arriving, None), arriving
 
     def _open(self, tries: Tries, *, stream: bool) -> Exchange:
-        from openrouter_adapters.core import connections, exchange
+        from openrouter_adapters.core import connections, exchange, network
 
+        sweep()
         request = tries.request
         sdk = self._sync_sdk(request, connections.shared)
-        token = connections.sending.set(_authorization(request))
+        token = connections.sending.set(connections.Sealed(_headers(request)))
         try:
             send = getattr(sdk, request.method)
-            opened = send(cast_to=object, stream=True, stream_cls=connections.Opened, **_sdk_call(request, stream))
+            call = _sdk_call(request, stream)
+            response = (send(cast_to=object, stream=True, stream_cls=connections.Opened, **call)).response
+        except connections.Refused as refused:
+            response = refused.response
         except Exception as error:
-            exchange.fail_to_open(error, request, self._specialize)
+            network.fail_to_open(error, request, self._specialize)
+        except BaseException as error:
+            error.__traceback__ = None  # its frames may hold what is sealed
+            raise
         finally:
             connections.sending.reset(token)
-        return exchange.Exchange(tries, opened.response, self._specialize)
+        return exchange.Exchange(tries, response, self._specialize)
 
     def _sync_sdk(self, request: Request, shared: Connections) -> Any:
         if request.http_client is None:
@@ -175,7 +182,7 @@ class Client:
     async def _awhole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
         exchange = await self._aopen(tries, stream=False)
         try:
-            return read(exchange, b"".join([block async for block in ablocks(exchange)]))
+            return read(exchange, await awhole_body(exchange))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -191,20 +198,25 @@ class Client:
         return exchange, await anext(arriving, None), arriving
 
     async def _aopen(self, tries: Tries, *, stream: bool) -> Exchange:
-        from openrouter_adapters.core import connections, exchange
+        from openrouter_adapters.core import connections, exchange, network
 
         request = tries.request
         sdk = await self._async_sdk(request, connections.shared)
-        call = _sdk_call(request, stream)
-        token = connections.sending.set(_authorization(request))
+        token = connections.sending.set(connections.Sealed(_headers(request)))
         try:
             send = getattr(sdk, request.method)
-            opened = await send(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)
+            call = _sdk_call(request, stream)
+            response = (await send(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)).response
+        except connections.Refused as refused:
+            response = refused.response
         except Exception as error:
-            exchange.fail_to_open(error, request, self._specialize)
+            network.fail_to_open(error, request, self._specialize)
+        except BaseException as error:
+            error.__traceback__ = None  # its frames may hold what is sealed
+            raise
         finally:
             connections.sending.reset(token)
-        return exchange.Exchange(tries, opened.response, self._specialize)
+        return exchange.Exchange(tries, response, self._specialize)
 
     async def _async_sdk(self, request: Request, shared: Connections) -> Any:
         own = request.http_async_client
@@ -287,19 +299,26 @@ class AsyncReplyStream:
         self._exchange: Exchange | None = None
         self._first: Delta | None = None
         self._rest: AsyncGenerator[Delta] | None = None
+        self._held: Held | None = None
+        self._guard: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> AsyncReplyStream:
         """As `ReplyStream.__enter__`."""
         self._exchange, self._first, self._rest = await self._client.astart(self._request)
+        self._held = Held(self._exchange.response, loop=asyncio.get_running_loop())
+        self._guard = guard(self._exchange.response)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._exchange is not None and self._rest is not None:
-            # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
-            await self._exchange.response.aclose()
-            await self._rest.aclose()
+        if self._held is None or self._guard is None or self._rest is None:
+            return
+        self._guard.cancel()
+        self._held.release()
+        # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
+        await self._held.response.aclose()
+        await self._rest.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
         if self._first is not None and self._rest is not None:
@@ -325,8 +344,7 @@ def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
     """
     if stream and (choices := request.body.get("n")) not in (None, 1):
         raise ValueError(f"n={choices!r}: a stream has one choice, ask without streaming (audio always streams)")
-    headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
-    options: dict[str, Any] = {"headers": headers}
+    options: dict[str, Any] = {}
     timeout = _timeout(request)
     if timeout is not None:
         options["timeout"] = timeout
@@ -336,11 +354,11 @@ def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
     return call
 
 
-def _authorization(request: Request) -> SecretStr:
-    """The caller's own ``Authorization``, or the key; empty when there is neither."""
-    own = (value for name, value in request.headers.items() if name.lower() == "authorization")
+def _headers(request: Request) -> dict[str, str]:
+    """The headers of a request; an ``Authorization`` of the caller's own takes the place of the key."""
     key = request.api_key.get_secret_value()
-    return SecretStr(next(own, f"Bearer {key}" if key else ""))
+    has_own = any(name.lower() == "authorization" for name in request.headers)
+    return request.headers if has_own or not key else {**request.headers, "Authorization": f"Bearer {key}"}
 
 
 def _timeout(request: Request) -> Any:

@@ -13,14 +13,16 @@ import importlib
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import openai
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
-from pydantic import SecretStr
 from typing_extensions import override
+
+from openrouter_adapters.core.leaving import sweep
 
 _HEADERS = {
     "Accept": "application/json",
@@ -29,17 +31,49 @@ _HEADERS = {
 }
 
 
-sending: ContextVar[SecretStr] = ContextVar("sending")
-"""The ``Authorization`` of the request that is being sent; empty: it needs none.
+class Sealed:
+    """The headers of one request that nobody is to see: the ``Authorization``, and all that are the caller's."""
 
-It is put on at the last moment, so that no frame of the SDK holds it when something goes wrong.
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+
+
+sending: ContextVar[Sealed] = ContextVar("sending")
+"""What the request that is being sent needs to have put on.
+
+It is put on at the last moment, so that neither a log nor a frame of the SDK holds it when something goes wrong.
 """
 
 
-def _authorize(request: Any) -> None:
+def _put_on(request: Any) -> None:
+    """The headers of a request: the caller's, and none of the SDK's about itself."""
+    for name in [name for name in request.headers if name.lower().startswith("x-stainless-")]:
+        del request.headers[name]
     request.headers.pop("Authorization", None)
-    if authorization := sending.get().get_secret_value():
-        request.headers["Authorization"] = authorization
+    request.headers.update(sending.get().headers)
+
+
+class Unsent(openai.OpenAIError):
+    """What kept a request from being answered, as the cause.
+
+    The SDK lets its own errors pass as they are. What it makes of others is not the same in its two majors.
+    """
+
+
+class Refused(openai.OpenAIError):
+    """An answer with an error status. Its body is unread: the SDK would read it without a limit of time or size."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__()
+        self.response = response
+
+
+def _accepted(response: Any) -> Any:
+    if not response.is_success:
+        raise Refused(response)
+    return response
 
 
 class _SyncSDK(OpenAI):
@@ -48,7 +82,15 @@ class _SyncSDK(OpenAI):
     @override
     def _prepare_request(self, request: Any) -> None:
         super()._prepare_request(request)
-        _authorize(request)
+        _put_on(request)
+
+    @override
+    def _send_request(self, request: Any, *, stream: bool, **kwargs: Any) -> Any:
+        try:
+            response = super()._send_request(request, stream=stream, **kwargs)
+        except Exception as error:
+            raise Unsent from error
+        return _accepted(response)
 
     @property
     @override
@@ -60,7 +102,15 @@ class _AsyncSDK(AsyncOpenAI):
     @override
     async def _prepare_request(self, request: Any) -> None:
         await super()._prepare_request(request)
-        _authorize(request)
+        _put_on(request)
+
+    @override
+    async def _send_request(self, request: Any, *, stream: bool, **kwargs: Any) -> Any:
+        try:
+            response = await super()._send_request(request, stream=stream, **kwargs)
+        except Exception as error:
+            raise Unsent from error
+        return _accepted(response)
 
     @property
     @override
@@ -114,7 +164,7 @@ class Connections:
         with self._lock:
             self._users.add(user)
             if self._sync is None:
-                self._sync = sync_sdk(openai.DefaultHttpxClient(verify=self._tls_context()))
+                self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings()))
             return self._sync
 
     async def for_loop(self, user: object, kind: str = "httpx") -> AsyncOpenAI:
@@ -135,7 +185,7 @@ class Connections:
             if found is not None:
                 return found[0]
             factory = openai.DefaultAioHttpClient if kind == "aiohttp" else openai.DefaultAsyncHttpxClient
-            sdk = async_sdk(factory(verify=self._tls_context()))
+            sdk = async_sdk(factory(**self._settings()))
             closer = self._closing(loop, kind, sdk)
             self._async[loop, kind] = (sdk, closer)
         # A loop that shuts down ends its async generators: this one then closes the client, inside the loop.
@@ -151,9 +201,14 @@ class Connections:
             await sdk.close()
 
     def _forget_closed_loops(self) -> None:
+        sweep()
         for key in list(self._async):
             if key[0].is_closed():
                 del self._async[key]
+
+    def _settings(self) -> dict[str, Any]:
+        """What all clients have alike: one TLS context, and no memory: a cookie would go out with another's key."""
+        return {"verify": self._tls_context(), "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[]))}
 
     def _tls_context(self) -> Any:
         """One TLS context for all clients: making one is most of what a client costs."""
@@ -165,6 +220,7 @@ class Connections:
     def leave(self, user: object) -> None:
         """A user is done with sync requests; the last one out closes the sync client."""
         with self._lock:
+            self._forget_closed_loops()
             self._users.discard(user)
             sdk, self._sync = (None, self._sync) if self._users else (self._sync, None)
         if sdk is not None:
@@ -182,6 +238,7 @@ class Connections:
 
     def close_sync(self) -> None:
         """Close the sync client, whoever uses it: the process ends."""
+        sweep()
         sdk, self._sync = self._sync, None
         if sdk is not None:
             sdk.close()

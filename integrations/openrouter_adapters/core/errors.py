@@ -37,7 +37,9 @@ import openai
 from typing_extensions import override
 
 from openrouter_adapters.core.reply import Reply
-from openrouter_adapters.core.wire import dict_of
+from openrouter_adapters.core.wire import dict_of, dicts_of
+
+_LONGEST = 2000  # characters of somebody's words that are shown
 
 
 class OpenRouterError(openai.OpenAIError):
@@ -92,7 +94,7 @@ class OpenRouterError(openai.OpenAIError):
         response: Any = None,
     ) -> None:
         # The openai classes' own constructors ask for HTTP objects that are not always there.
-        Exception.__init__(self, message)
+        Exception.__init__(self, _in_short(message))
         self.message = message
         self.status_code: Any = status_code
         self.code: Any = code
@@ -117,8 +119,10 @@ class OpenRouterError(openai.OpenAIError):
         where = [f"provider {self.provider}" if self.provider else "", f"model {self.model}" if self.model else ""]
         place = ", ".join(filter(None, where))
         head = " ".join(filter(None, [str(self.status_code or self.code or ""), f"({place})" if place else ""]))
-        said = f"{head}: {self.message}" if head else self.message
-        sentences = list(filter(None, [said, *self._details(), self.remedy]))
+        message = _in_short(self.message)
+        said = f"{head}: {message}" if head else message
+        remedy = "" if self.retryable else self.remedy  # what passes by itself needs none
+        sentences = list(filter(None, [said, *self._details(), remedy]))
         return " ".join([*map(_ended, sentences[:-1]), *sentences[-1:]])
 
     def _details(self) -> list[str]:
@@ -126,7 +130,8 @@ class OpenRouterError(openai.OpenAIError):
         excluded = dict_of(self.availability).get("excluded_by")
         others = dict_of(self.availability).get("fallback_models")
         return [
-            f"Upstream said: {self.upstream}" if self.upstream else "",
+            f"Upstream said: {_in_short(self.upstream)}" if self.upstream else "",
+            f"Failed before: {before}." if (before := _previous(self.body)) else "",
             f"Excluded by: {_listing(excluded)}." if excluded else "",
             f"Models that would do: {_listing(others)}." if others else "",
             f"The credits buy {self.affordable_tokens} tokens." if self.affordable_tokens is not None else "",
@@ -155,6 +160,19 @@ def _ended(sentence: str) -> str:
 
 def _listing(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _in_short(text: str) -> str:
+    """Somebody's words, short enough to be read, and without characters that do things to a terminal."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text):,} characters)"
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in shown)
+
+
+def _previous(body: object) -> str:
+    """The providers that failed before this one did, where the server tells."""
+    told = dicts_of(dict_of(dict_of(body).get("metadata")).get("previous_errors"))
+    named = [(one.get("provider") or one.get("provider_name"), one.get("code") or one.get("status")) for one in told]
+    return ", ".join(f"{provider} ({code})" if code else str(provider) for provider, code in named if provider)
 
 
 class AuthenticationError(OpenRouterError, openai.AuthenticationError):
@@ -192,11 +210,21 @@ class NotFoundError(OpenRouterError, openai.NotFoundError):
 
 
 class NoEndpointsError(NotFoundError):
-    """No endpoint satisfies the request's routing, privacy or parameter constraints."""
+    """No endpoint satisfies the request's routing, privacy or parameter constraints.
+
+    Attributes:
+        preferences: the request's own ``provider``; None when it had none.
+    """
 
     remedy = (
         "Relax `provider` (order, only, ignore, zdr, data_collection, require_parameters, max_price) or add `models`."
     )
+    preferences: Mapping[str, Any] | None = None
+
+    @override
+    def _details(self) -> list[str]:
+        asked = [f"{key}={value!r}" for key, value in (self.preferences or {}).items() if key != "options"]
+        return [*super()._details(), f"This request's provider: {', '.join(asked)}." if asked else ""]
 
 
 class InsufficientCreditsError(OpenRouterError, openai.APIStatusError):
@@ -237,6 +265,8 @@ class ProviderError(OpenRouterError, openai.InternalServerError):
 
 class StreamInterruptedError(OpenRouterError, openai.APIError):
     """An error chunk broke off an answer that had begun."""
+
+    transient = True
 
 
 class MalformedResponseError(OpenRouterError, openai.APIResponseValidationError):

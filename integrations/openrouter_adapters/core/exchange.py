@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-import openai
 from pydantic_core import from_json
 
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
-from openrouter_adapters.core.arguments import check_sendable, without_user
+from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
 from openrouter_adapters.core.reply import Reply, worth_keeping
-from openrouter_adapters.core.request import Request
-from openrouter_adapters.core.stream import DONE, Delta, EventSplitter, ReplyBuilder, broken_off
+from openrouter_adapters.core.stream import BOM, DONE, Delta, EventSplitter, ReplyBuilder, broken_off, looks_like_events
 from openrouter_adapters.core.surrogates import Mender, mended
 from openrouter_adapters.core.tries import Tries
-from openrouter_adapters.core.trouble import Trouble, from_wire
-from openrouter_adapters.core.wire import dict_of, dicts_of
+from openrouter_adapters.core.trouble import Trouble, from_wire, words
+from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
 
 A = TypeVar("A", Reply, Answer[Any])
 C = TypeVar("C")
 
-# The names that both generations of httpx, and what runs below them, give to network trouble.
-_TIMEOUTS = {"TimeoutException", "TimeoutError"}
-_BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
+_REFUSAL_BYTES = 65_536
+"""So much is read of a body that only says what went wrong."""
 
 
 def parse(data: bytes, mend: Callable[[Any], Any] = mended) -> Any:
@@ -57,6 +55,7 @@ class Exchange:
         tries: the call's tries, of which this is one.
         builder: the answer so far.
         done: whether ``[DONE]`` came.
+        refused: whether the status says that it is no answer.
         alive: called for every piece of data (keep-alives are none).
         stalled: set when the stall alarm broke the connection.
     """
@@ -67,14 +66,30 @@ class Exchange:
         self.response = response
         self.builder = ReplyBuilder()
         self.done = False
+        self.refused = not response.is_success
         self.stalled = False
         self.alive: Callable[[], None] | None = None
         self._specialize = specialize
         self._splitter = EventSplitter()
         self._mender = Mender()
-        scrub(response)
+        self._head: list[bytes] = []  # what came before it was clear whether these are events, or a body, which it is
+        self._is_events: bool | None = False if self.refused else None
+        kind = response.headers.get("content-type", "").lower()
+        self._says_events = not kind or "event-stream" in kind
+        scrub(response, self.request)
 
     # ---- a whole answer
+
+    def collect(self, block: bytes) -> bool:
+        """Take a block of a body; False when no more is of use. White space and comments are no data."""
+        self._head.append(block)
+        if self.alive is not None and not (block.isspace() or block.startswith(b":")):
+            self.alive()
+        return not self.refused or sum(map(len, self._head)) < _REFUSAL_BYTES
+
+    def collected(self) -> bytes:
+        """The body so far."""
+        return b"".join(self._head)
 
     def whole(self, data: bytes) -> Reply:
         """The answer in a JSON body. White space before it is a keep-alive.
@@ -82,14 +97,26 @@ class Exchange:
         Raises:
             OpenRouterError: the body is an error, a broken-off answer, or no answer.
         """
+        if not self.refused and looks_like_events(data):
+            return self._whole_stream(data)
         body = self.body(data)
         choices = dicts_of(body.get("choices"))
         if not choices:
-            raise self._malformed("the answer has no choices", Reply.from_body(body))
-        reply, broken = Reply.from_body(body), choices[0].get("error")
+            said = words(body)
+            raise self._malformed(f"the answer has no choices{f': {said}' if said else ''}", Reply.from_body(body))
+        reply, broken = Reply.from_body(body), _error_in(choices)
         if broken or reply.finish_reason == "error":
             raise self._error(broken or broken_off(reply.native_finish_reason), reply)
+        if not any(choices[0].get(key) is not None for key in ("message", "delta", "finish_reason")):
+            raise self._malformed("the answer's choice is empty", reply)
         return self._told(reply)
+
+    def _whole_stream(self, data: bytes) -> Reply:
+        """An answer that streams though nobody asked for that."""
+        self._head.clear()  # the data were collected there
+        for _ in (*self.fold(data), *self.end()):
+            pass
+        return self.reply()
 
     def answer(self, data: bytes, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
         """The answer of another endpoint than chat.
@@ -108,11 +135,13 @@ class Exchange:
         """The JSON object that came, which may be of any endpoint.
 
         Raises:
-            OpenRouterError: it is an error under HTTP 200, or no JSON object.
+            OpenRouterError: it is an error, whatever the status, or no JSON object.
         """
-        body = self._object(data)
-        if body.get("error"):
-            raise self._error(body["error"], Reply.from_body(body))
+        if self.refused:
+            raise self._refusal(data)
+        body = self._object(data.removeprefix(BOM))
+        if body.get("error") or body.get("object") == "error":
+            raise self._error(body.get("error") or body, Reply.from_body(body))
         return body
 
     def _object(self, data: bytes) -> dict[str, Any]:
@@ -137,30 +166,50 @@ class Exchange:
         return self._told(self.builder.reply())
 
     @property
-    def streams(self) -> bool:
-        """Whether the answer is a stream: a request for one may be answered by one JSON body."""
-        kind = self.response.headers.get("content-type", "")
-        return not kind or "event-stream" in kind
+    def failed(self) -> bool:
+        """Whether an error came in the stream."""
+        return self.builder.error is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether what follows adds nothing to the answer."""
+        return self.done or self.failed
 
     def fold(self, block: bytes) -> Iterator[Delta]:
-        """What a block of bytes adds to the answer.
+        """What a block of bytes adds to the answer; nothing, once an error came, which `end` raises.
 
         Raises:
-            OpenRouterError: an error chunk, or a chunk that is no JSON; what came before it was handed over.
+            OpenRouterError: a chunk is no JSON; what came before it was handed over.
         """
-        builder = self.builder
-        events = self._splitter.feed(block)
+        if not self._is_events:
+            block = self._sorted_out(block)
+        events = self._splitter.feed(block) if block else ()
         if events and self.alive is not None:
             self.alive()
-        for data in events:
+        arrived = iter(events)
+        for data in arrived:
             if data == DONE:
                 self.done = True
                 return
             delta = self._feed(data)
             if delta is not None:
                 yield delta
-            if builder.error is not None:
-                raise self._error(builder.error, builder.reply(), begun=builder.started)
+            if self.builder.error is not None:
+                self._note_usage([*arrived])
+
+    def _sorted_out(self, block: bytes) -> bytes:
+        """The events so far, once it is clear that these are events.
+
+        A request for a stream may be answered by one JSON body, and neither may say so in its content type.
+        """
+        self.done = not self.collect(block)
+        if self._is_events is None:
+            self._is_events = looks_like_events(self.collected(), otherwise=self._says_events)
+        if not self._is_events:
+            return b""
+        begun = self.collected().lstrip().removeprefix(BOM)
+        self._head.clear()
+        return begun
 
     def _feed(self, data: bytes) -> Delta | None:
         try:
@@ -171,17 +220,37 @@ class Exchange:
             raise self._malformed(f"a chunk is no JSON object: {_shown(data)}", self.builder.reply())
         return self.builder.feed(chunk)
 
+    def afterwards(self, block: bytes) -> int:
+        """Take what follows the answer, or an error: it may say what was charged.
+
+        Returns:
+            How many bytes that were.
+        """
+        if self.failed and not self.done:
+            self._note_usage(self._splitter.feed(block))
+        return len(block)
+
+    def _note_usage(self, events: list[bytes]) -> None:
+        """Take usage, and a better word for the error, from events of which nothing else is of use any more."""
+        self.done = self.done or DONE in events
+        for data in events:
+            with suppress(ValueError):
+                self.builder.feed_afterwards(dict_of(parse(data)))
+
     def end(self) -> Iterator[Delta]:
         """The stream is over: what an unterminated last event adds.
 
         Raises:
-            OpenRouterError: it ended too early.
+            OpenRouterError: it was an error, or ended too early.
         """
-        if not self.done:
+        if self._is_events is False or (self._is_events is None and not self._says_events):
+            yield from self.one_body(self.collected())
+            return
+        if not self.over:
             rest = [data for data in self._splitter.rest() if data == DONE or _is_json(data)]
             yield from self.fold(b"".join(b"data: " + data + b"\n\n" for data in rest))
-        if self.stalled:
-            raise self.stall()
+        if self.failed:
+            raise self._error(self.builder.error, self.builder.reply(), begun=self.builder.started)
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
             raise self._incomplete("the stream ended before the answer was complete")
         if not self.builder.answered:
@@ -211,21 +280,23 @@ class Exchange:
             made.failed_tries = tuple(self.tries.failed)
         if made is error:
             raise error
-        forget_key(error)
+        forget_secrets(error, self.request)
         raise made from error
 
     def _meaning(self, error: Exception) -> Exception:
         if isinstance(error, errors.OpenRouterError):
             return error
         kind = network_trouble(error)
+        if self.refused and (kind or self.stalled):
+            return self._refusal(self.collected())  # the status says enough
         if self.stalled or (kind is errors.APITimeoutError and stalls(error, self.request)):
             return self.stall()
         if kind is None:
             return error
         partial = self.builder.reply() if self.builder.chunks_seen else None
         if kind is errors.APIConnectionError and partial is not None:
-            return self._incomplete(f"the connection broke: {_named(error)}")
-        return self._make(kind, f"{_named(error)}{_limit(kind, self.request)}", partial=partial)
+            return self._incomplete(f"the connection broke: {named(error)}")
+        return self._make(kind, f"{named(error)}{limit(kind, self.request)}", partial=partial)
 
     def stall(self) -> errors.OpenRouterError:
         """No data came for too long."""
@@ -233,12 +304,21 @@ class Exchange:
         partial = self.builder.reply() if self.builder.chunks_seen else None
         return self._make(errors.StallTimeoutError, said, partial=partial)
 
-    def _error(self, error: Any, partial: Reply | None = None, *, begun: bool = False) -> errors.OpenRouterError:
+    def _refusal(self, data: bytes) -> errors.OpenRouterError:
+        """What an error status means; its body may be anything, or be cut off."""
+        said = _json_in(data.removeprefix(BOM))
+        if said is None:
+            said = data.decode("utf-8", "replace").strip()  # a page of a proxy, perhaps
+        inner = said.get("error") or said if isinstance(said, dict) else said
+        return self._error(inner, Reply.from_body(dict_of(said)))
+
+    def _error(self, error: Any, partial: Reply, *, begun: bool = False) -> errors.OpenRouterError:
         trouble = Trouble(
-            error=error,
+            error=hidden(error, self.request.api_key.get_secret_value()),
+            status=self.response.status_code,
             headers=self.response.headers,
             response=self.response,
-            model=next(iter(self.request.asked), None),
+            request=self.request,
             partial=partial,
         )
         return from_wire(trouble, self._specialize, begun=begun)
@@ -251,7 +331,7 @@ class Exchange:
 
     def _make(self, cls: type[errors.OpenRouterError], said: str, partial: Reply | None) -> errors.OpenRouterError:
         return (self._specialize or _same)(cls)(
-            said,
+            hidden(said, self.request.api_key.get_secret_value()),
             provider=partial.provider if partial else None,
             model=(partial.model if partial else None) or next(iter(self.request.asked), None),
             generation_id=(partial.id if partial else None) or self.response.headers.get("x-generation-id"),
@@ -260,113 +340,22 @@ class Exchange:
         )
 
 
-def fail_to_open(error: Exception, request: Request, specialize: errors.Specialize | None) -> NoReturn:
-    """Raise what an exception while a request was sent means.
-
-    Raises:
-        OpenRouterError: for an error status and for network trouble.
-        ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
-    """
-    made: Exception
-    if isinstance(error, openai.APIStatusError):
-        made = status_error(error, request, specialize)
-    else:
-        made = connection_error(error, request, specialize)
-    if made is error:  # none of the network's: its traceback is wanted, unless the request itself is to blame
-        check_sendable("", request.body)
-        raise error
-    forget_key(error)
-    raise made from error
+def _error_in(choices: list[dict[str, Any]]) -> Any:
+    """The error that one of the choices has, in whichever place."""
+    places = [place for choice in choices for place in (choice, dict_of(choice.get("message")))]
+    return next((place["error"] for place in places if place.get("error")), None)
 
 
-def status_error(
-    error: openai.APIStatusError, request: Request, specialize: errors.Specialize | None
-) -> errors.OpenRouterError:
-    """The exception for an HTTP error status."""
-    try:
-        body = parse(error.response.content)
-    except ValueError:
-        body = error.response.text.strip()[:500]  # a page of a proxy, perhaps
-    inner = body.get("error", body) if isinstance(body, dict) else body
-    trouble = Trouble(
-        error=inner,
-        status=error.status_code,
-        headers=error.response.headers,
-        response=error.response,
-        model=next(iter(request.asked), None),
-    )
-    made = from_wire(trouble, specialize)
-    made.openrouter_metadata = dict_of(dict_of(body).get("openrouter_metadata")) or None
-    return made
-
-
-def connection_error(error: Exception, request: Request, specialize: errors.Specialize | None) -> Exception:
-    """The exception for trouble before any response; the error itself when it is none of the network's."""
-    kind = network_trouble(error)
-    if kind is None:
-        return error
-    cause = error.__cause__ or error
-    if kind is errors.APITimeoutError and stalls(cause, request):
-        kind = errors.StallTimeoutError
-    said = f"{_named(cause)} ({without_user(request.base_url)}{_limit(kind, request)})"
-    return (specialize or _same)(kind)(said, model=next(iter(request.asked), None))
-
-
-def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None:
-    """Which class of ours an exception of the network's is; None when it is none.
-
-    By name, since the two SDK majors stand on two generations of httpx and neither may be imported here.
-    """
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if isinstance(error, openai.APITimeoutError) or names & _TIMEOUTS:
-        return errors.APITimeoutError
-    if isinstance(error, openai.APIConnectionError) or names & _BROKEN:
-        return errors.APIConnectionError
+def _json_in(data: bytes) -> Any:
+    """The JSON that an error's body is, or that its first event has; None when there is none."""
+    for text in (data, *EventSplitter().feed(data + b"\n\n")):
+        with suppress(ValueError):
+            return parse(text)
     return None
-
-
-def stalls(error: BaseException, request: Request) -> bool:
-    """Whether a read that timed out did so by ``stall_timeout``, which is then also the limit between two bytes."""
-    waited_for_data = type(error).__name__ in ("ReadTimeout", "TimeoutError")
-    stall, between_bytes = request.stall_timeout, request.timeout
-    return waited_for_data and stall is not None and (between_bytes is None or stall <= between_bytes)
-
-
-def scrub(response: Any) -> None:
-    """Take the key out of the requests that a response remembers."""
-    for one in (response, *response.history):
-        one.request.headers.pop("authorization", None)
-
-
-def forget_key(error: BaseException | None) -> None:
-    """Take the key out of everything that an exception of the SDK's or the network's holds on to.
-
-    Their requests have it as a header, and the frames of their tracebacks have those headers.
-    """
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        request, response = vars(error).get("_request") or vars(error).get("request"), vars(error).get("response")
-        if request is not None and hasattr(request, "headers"):
-            request.headers.pop("authorization", None)
-        if response is not None and hasattr(response, "history"):
-            scrub(response)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
-def _limit(kind: type[errors.OpenRouterError], request: Request) -> str:
-    """Which limit a time-out ran into, where the caller set one."""
-    timed_out = issubclass(kind, errors.APITimeoutError) and request.timeout is not None
-    return f", timeout={request.timeout:g} s" if timed_out else ""
 
 
 def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
     return cls
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _shown(data: bytes) -> str:

@@ -7,11 +7,11 @@ to its end after ``[DONE]``, so that its connection serves the next request.
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from openrouter_adapters.core.leaving import Held, hang_up, multiplexed
 from openrouter_adapters.core.stream import Delta
 from openrouter_adapters.core.watchdog import Alarm
 
@@ -20,40 +20,43 @@ if TYPE_CHECKING:
 
 # A body is read to its end after [DONE], or its connection is lost for the next request; but not for ever.
 _DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 65_536
+_READ_TIMEOUT = 600.0  # seconds between two bytes: the SDK's default
 
 
 def deltas(exchange: Exchange) -> Generator[Delta]:
     """The pieces of a streamed answer; the response is closed at the end, whichever it is."""
+    blocks = exchange.response.iter_bytes()
+    held = Held(exchange.response, blocks)
     try:
-        arriving = _watched(exchange, exchange.response.iter_bytes())
-        if not exchange.streams:
-            yield from exchange.one_body(b"".join(arriving))
-            return
+        arriving = _watched(exchange, blocks)
         for block in arriving:
             yield from exchange.fold(block)
-            if exchange.done:
+            if exchange.over:
                 break
+        if exchange.failed:
+            _drain(exchange, arriving)
         yield from exchange.end()
         _drain(exchange, arriving)
+    except GeneratorExit:
+        held.leave()
+        raise
     except Exception as error:
         exchange.fail(error)
     finally:
-        exchange.response.close()
+        held.close()
 
 
 async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
     """As `deltas`."""
     try:
         arriving = _awatched(exchange, exchange.response.aiter_bytes())
-        if not exchange.streams:
-            for delta in exchange.one_body(b"".join([block async for block in arriving])):
-                yield delta
-            return
         async for block in arriving:
             for delta in exchange.fold(block):
                 yield delta
-            if exchange.done:
+            if exchange.over:
                 break
+        if exchange.failed:
+            await _adrain(exchange, arriving)
         for delta in exchange.end():
             yield delta
         await _adrain(exchange, arriving)
@@ -63,20 +66,20 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
         await exchange.response.aclose()
 
 
-def blocks(exchange: Exchange) -> Iterator[bytes]:
-    """The blocks of a whole body; white space does not count as data."""
+def whole_body(exchange: Exchange) -> bytes:
+    """A body to its end; of one that only says what went wrong, as much as is of use."""
     for block in _watched(exchange, exchange.response.iter_bytes()):
-        if exchange.alive is not None and not block.isspace():
-            exchange.alive()
-        yield block
+        if not exchange.collect(block):
+            break
+    return exchange.collected()
 
 
-async def ablocks(exchange: Exchange) -> AsyncIterator[bytes]:
-    """As `blocks`."""
+async def awhole_body(exchange: Exchange) -> bytes:
+    """As `whole_body`."""
     async for block in _awatched(exchange, exchange.response.aiter_bytes()):
-        if exchange.alive is not None and not block.isspace():
-            exchange.alive()
-        yield block
+        if not exchange.collect(block):
+            break
+    return exchange.collected()
 
 
 class _Silence:
@@ -92,22 +95,31 @@ class _Silence:
         self.left = self._seconds
 
     def broken(self) -> None:
-        """Too long: break the connection."""
+        """Too long: break the connection, unless others use it; their next block then ends this answer."""
         self._exchange.stalled = True
-        _hang_up(self._exchange.response)
+        if not multiplexed(self._exchange.response):
+            _break(self._exchange.response)
+
+
+def _break(response: Any) -> None:
+    """Make a read that is blocked in another thread return."""
+    if not hang_up(response):
+        response.close()
 
 
 def _watched(exchange: Exchange, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The blocks, as long as ``stall_timeout`` allows for what carries no data."""
     seconds = exchange.request.stall_timeout
-    return blocks if seconds is None else _stalling(_Silence(exchange, seconds), blocks)
+    return blocks if seconds is None else _stalling(exchange, _Silence(exchange, seconds), blocks)
 
 
-def _stalling(silence: _Silence, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _stalling(exchange: Exchange, silence: _Silence, blocks: Iterator[bytes]) -> Iterator[bytes]:
     while True:
         begun = time.monotonic()
         with Alarm(silence.left, silence.broken):
             block = next(blocks, None)
+        if exchange.stalled:
+            raise TimeoutError
         if block is None:
             return
         silence.left -= time.monotonic() - begun
@@ -116,8 +128,11 @@ def _stalling(silence: _Silence, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _awatched(exchange: Exchange, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """As `_watched`."""
-    seconds = exchange.request.stall_timeout
-    return blocks if seconds is None else _astalling(exchange, _Silence(exchange, seconds), blocks)
+    request = exchange.request
+    if request.stall_timeout is not None:
+        return _astalling(exchange, _Silence(exchange, request.stall_timeout), blocks)
+    # aiohttp waits for ever behind a broken chunk size, whatever its own limit.
+    return _atimed(request.timeout or _READ_TIMEOUT, blocks) if request.http_async_client == "aiohttp" else blocks
 
 
 async def _astalling(exchange: Exchange, silence: _Silence, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -135,38 +150,39 @@ async def _astalling(exchange: Exchange, silence: _Silence, blocks: AsyncIterato
         yield block
 
 
-def _hang_up(response: Any) -> None:
-    """Make a read that is blocked in another thread return."""
-    stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
-    if sock is None:
-        response.close()
-        return
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it is closed already
-        return
+async def _atimed(seconds: float, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        async with asyncio.timeout(seconds):
+            block = await anext(blocks, None)
+        if block is None:
+            return
+        yield block
 
 
 def _drain(exchange: Exchange, blocks: Iterator[bytes]) -> None:
-    """Read what follows ``[DONE]``, so that the connection can be used again."""
+    """Read what follows the answer: usage after an error, and the end, so that the connection can be used again."""
+    if multiplexed(exchange.response):
+        return
     left = _DRAIN_BYTES
-    with Alarm(_DRAIN_SECONDS, lambda: _hang_up(exchange.response)):
+    with Alarm(_DRAIN_SECONDS, lambda: _break(exchange.response)):
         try:
             for block in blocks:
-                left -= len(block)
+                left -= exchange.afterwards(block)
                 if left < 0:
                     return
-        except Exception:  # the answer is whole already: only the connection is lost
+        except Exception:  # the answer is whole already, or failed: only the connection is lost
             return
 
 
 async def _adrain(exchange: Exchange, blocks: AsyncIterator[bytes]) -> None:
+    """As `_drain`."""
+    if multiplexed(exchange.response):
+        return
     left = _DRAIN_BYTES
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for block in blocks:
-                left -= len(block)
+                left -= exchange.afterwards(block)
                 if left < 0:
                     return
     except Exception:  # as in _drain

@@ -7,12 +7,12 @@ give the same answer. A field that was not on the wire is None or empty; nothing
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openrouter_adapters.core.catalog import same_model
 from openrouter_adapters.core.reasoning import details_text
-from openrouter_adapters.core.tool_calls import ToolCall, read_calls
+from openrouter_adapters.core.tool_calls import BROKEN_OFF, ToolCall, cut_short, read_calls
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, known, text_of
 
@@ -79,20 +79,22 @@ class Reply:
         """
         choices = dicts_of(body.get("choices"))
         picked = choices[choice] if choice < len(choices) else {}
-        message = dict_of(picked.get("message"))
+        message = dict_of(picked.get("message")) or dict_of(picked.get("delta"))
+        calls = read_calls(message.get("tool_calls"), text_of(body.get("id")))
+        reason = text_of(picked.get("finish_reason"))
         details = message.get("reasoning_details")
         details = dicts_of(details) if isinstance(details, list) else None
         return cls(
-            text=content_text(message.get("content")),
+            text=content_text(message.get("content")) or text_of(picked.get("text")) or "",
             reasoning=_reasoning(message, details),
             reasoning_details=details,
-            tool_calls=read_calls(message.get("tool_calls"), text_of(body.get("id"))),
+            tool_calls=cut_short(calls) if reason in BROKEN_OFF else calls,
             images=dicts_of(message.get("images")),
             audio=dict_of(message.get("audio")) or None,
             annotations=dicts_of(message.get("annotations")),
             citations=[link for link in _list(body.get("citations")) if isinstance(link, str)],
             refusal=text_of(message.get("refusal")),
-            finish_reason=text_of(picked.get("finish_reason")),
+            finish_reason=reason,
             native_finish_reason=text_of(picked.get("native_finish_reason")),
             logprobs=dict_of(picked.get("logprobs")) or None,
             usage=Usage.from_wire(body.get("usage")),
@@ -108,16 +110,9 @@ class Reply:
 
     @property
     def empty(self) -> bool:
-        """Whether no piece of an answer has arrived: no text, reasoning, tool call, image, audio or refusal."""
-        return not (
-            self.text
-            or self.reasoning
-            or self.reasoning_details
-            or self.tool_calls
-            or self.images
-            or self.audio
-            or self.refusal
-        )
+        """Whether no piece of an answer has arrived."""
+        beside = (self.reasoning_details, self.tool_calls, self.images, self.audio, self.annotations, self.logprobs)
+        return not (self.text or self.reasoning or self.refusal or any(beside))
 
     def metadata(self, asked: Sequence[str] = ()) -> dict[str, Any]:
         """What both adapters show beside the answer, under the same names; absent things are absent.
@@ -150,7 +145,9 @@ class Reply:
 
 def worth_keeping(reply: Reply | None) -> Reply | None:
     """What had arrived before a failure, if a piece of the answer or its usage was there."""
-    return reply if reply is not None and (not reply.empty or reply.usage) else None
+    if reply is None or (reply.empty and not reply.usage):
+        return None
+    return replace(reply, tool_calls=cut_short(reply.tool_calls))
 
 
 def content_text(content: Any) -> str:

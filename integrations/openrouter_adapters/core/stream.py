@@ -14,23 +14,40 @@ from typing import Any, NamedTuple
 from openrouter_adapters.core.reasoning import ReasoningDetails, details_text
 from openrouter_adapters.core.reply import Reply, content_text
 from openrouter_adapters.core.tool_calls import ToolCallAssembler, ToolCallDelta
-from openrouter_adapters.core.wire import dict_of, dicts_of, text_of
+from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
 
 DONE = b"[DONE]"
+BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")
+
+
+def looks_like_events(data: bytes, *, otherwise: bool = False) -> bool | None:
+    """Whether these are the first bytes of a ``text/event-stream``; None when it cannot be told yet.
+
+    Args:
+        data: what has come so far.
+        otherwise: what to take them for, when they look neither like events nor like JSON or a page.
+    """
+    begun = data.lstrip().removeprefix(BOM).lstrip()
+    if begun.startswith(_FIELDS) or begun[:1] in (b"{", b"[", b"<"):
+        return begun.startswith(_FIELDS)
+    return None if any(field.startswith(begun) for field in _FIELDS) else otherwise
 
 
 class EventSplitter:
     r"""Splits the bytes of a ``text/event-stream`` into the data of its events.
 
     Works on bytes and ``\n`` alone: a text splitter would also break at U+2028 inside a JSON string. Comments
-    (``: OPENROUTER PROCESSING``) and other fields than ``data`` carry nothing and are skipped.
+    (``: OPENROUTER PROCESSING``) and other fields than ``data`` carry nothing and are skipped, except that
+    ``event: error`` makes an error of data that do not say so themselves.
     """
 
-    __slots__ = ("_data", "_rest")
+    __slots__ = ("_data", "_error", "_rest")
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
         self._data: list[bytes] = []
+        self._error = False
 
     def feed(self, block: bytes) -> list[bytes]:
         """The data of each event that ends in this block of bytes."""
@@ -44,13 +61,22 @@ class EventSplitter:
             if line.startswith(b"data:"):
                 data.append(line[5:].strip())
             elif data and line in (b"", b"\r"):
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                event = data[0] if len(data) == 1 else b"\n".join(data)
+                events.append(_error_event(event) if self._error else event)
                 data.clear()
+                self._error = False
+            elif line.startswith(b"event:"):
+                self._error = line[6:].strip() == b"error"
         return [event for event in events if event]
 
     def rest(self) -> list[bytes]:
         """The data of a last event that no blank line ended."""
         return self.feed(b"\n\n")
+
+
+def _error_event(data: bytes) -> bytes:
+    """The data of an event that is called an error: under ``error``, where they do not say so."""
+    return data if data == DONE or b'"error"' in data else b'{"error":%b}' % data
 
 
 class Delta(NamedTuple):
@@ -81,6 +107,7 @@ class ReplyBuilder:
         "_calls",
         "_content_seen",
         "_details",
+        "_error_known",
         "_finish",
         "_images",
         "_logprobs",
@@ -98,6 +125,7 @@ class ReplyBuilder:
 
     def __init__(self) -> None:
         self.error: Any = None
+        self._error_known = False
         self.answered = False
         self.started = False
         self._top: dict[str, Any] = {}
@@ -150,18 +178,33 @@ class ReplyBuilder:
 
     def _feed_any(self, chunk: Mapping[str, Any]) -> Delta | None:
         if "error" in self._top:
-            self.error = self._top.pop("error") or self.error
+            self._note_error(self._top.pop("error"))
         choices, added = chunk.get("choices"), None
         for choice in choices if choices.__class__ is list else ():
-            # OpenRouter streams one choice.
-            if choice.__class__ is dict and not (choice.get("index")):
+            if choice.__class__ is not dict:
+                continue
+            if not int_of(choice.get("index")):  # OpenRouter streams one choice
                 added = self._feed_choice(choice)
+            else:
+                self._note_error(choice.get("error"))
         if added is not None:
             self.started = True
         return added
 
+    def feed_afterwards(self, chunk: Mapping[str, Any]) -> None:
+        """Fold in what follows an error: what it was, what was charged; no piece of the answer any more."""
+        self._top.update({key: chunk[key] for key in _TOLD_AFTERWARDS if chunk.get(key) is not None})
+        self._note_error(chunk.get("error"))
+
+    def _note_error(self, error: Any) -> None:
+        """The first error that says what it is; a finish reason alone does not."""
+        if error and not self._error_known:
+            self.error = error
+            self._error_known = True
+
     def _feed_choice(self, choice: Mapping[str, Any]) -> Delta | None:
-        self.answered = True
+        if not self.answered:
+            self.answered = any(choice.get(key) is not None for key in _OF_AN_ANSWER)
         added: dict[str, Any] = {}
         delta: Any = None
         for key, value in choice.items():
@@ -187,7 +230,10 @@ class ReplyBuilder:
         self._native = text_of(value) or self._native
 
     def _feed_error(self, value: Any, _: dict[str, Any]) -> None:
-        self.error = value
+        self._note_error(value)
+
+    def _feed_inner_error(self, value: Any, _: Mapping[str, Any], __: dict[str, Any]) -> None:
+        self._note_error(value)
 
     def _feed_logprobs(self, value: Any, added: dict[str, Any]) -> None:
         for key, items in dict_of(value).items():
@@ -314,7 +360,10 @@ _IN_DELTA = {
     "images": ReplyBuilder._feed_images,
     "annotations": ReplyBuilder._feed_annotations,
     "audio": ReplyBuilder._feed_audio,
+    "error": ReplyBuilder._feed_inner_error,
 }
+_OF_AN_ANSWER = ("delta", "message", "finish_reason")
+_TOLD_AFTERWARDS = ("usage", "openrouter_metadata", "service_tier")
 
 
 def _plain_reasoning(delta: Mapping[str, Any]) -> Any:

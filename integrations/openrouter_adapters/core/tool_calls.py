@@ -14,6 +14,9 @@ from typing import Any
 
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
 
+BROKEN_OFF = ("length", "content_filter", "error")
+"""Finish reasons of answers that may end within a call, even before its arguments began."""
+
 _CALL_IDS = ("call_id", "toolUseId", "id")
 _ARGUMENTS = ("arguments", "args", "input", "parameters")
 
@@ -27,7 +30,8 @@ class ToolCall:
             that another call of the same answer has already.
         name: the function's name.
         arguments: the JSON text as on the wire, to be replayed as it is; "" when the wire gave none.
-        args: the parsed arguments; {} where the model gave none, None when cut off or no JSON object.
+        args: the parsed arguments; {} where the model gave none, None when cut off, before they began perhaps, or no
+            JSON object.
     """
 
     id: str
@@ -72,6 +76,13 @@ def read_calls(calls: Any, generation_id: str | None) -> tuple[ToolCall, ...]:
         seen.add(own.id)
         made.append(own)
     return tuple(made)
+
+
+def cut_short(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    """The calls of an answer that broke off: the last one, if it had no arguments yet, was still to get them."""
+    if not calls or calls[-1].arguments.strip():
+        return calls
+    return (*calls[:-1], replace(calls[-1], args=None))
 
 
 def id_text(value: Any) -> str:

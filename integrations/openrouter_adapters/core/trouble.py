@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrouter_adapters.core.errors import (
     APITimeoutError,
@@ -31,37 +32,46 @@ from openrouter_adapters.core.errors import (
 from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, text_of
 
-_BY_TYPE = {
-    "authentication": 401,
-    "payment_required": 402,
-    "permission_denied": 403,
-    "not_found": 404,
-    "payload_too_large": 413,
-    "unprocessable": 422,
-    "rate_limit_exceeded": 429,
-    "server": 500,
-    "server_error": 500,
-    "unmapped": 500,
-    "provider_unavailable": 502,
-    "provider_overloaded": 503,
-    "timeout": 504,
-    "invalid_request": 400,
-    "invalid_request_error": 400,
-    "invalid_prompt": 400,
-    "context_length_exceeded": 400,
-    "max_tokens_exceeded": 400,
-    "token_limit_exceeded": 400,
-    "content_policy_violation": 400,
+if TYPE_CHECKING:
+    from openrouter_adapters.core.request import Request
+
+# OpenRouter's names for errors, and those of upstreams that come through as they are.
+_STATUS_TYPES: dict[int, tuple[str, ...]] = {
+    400: (
+        *("invalid_request", "invalid_request_error", "invalid_prompt", "content_policy_violation", "refusal"),
+        *("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded", "string_too_long"),
+        *("invalid_image", "image_too_large", "image_too_small", "unsupported_image_format", "image_download_failed"),
+        "model_not_found",
+    ),
+    401: ("authentication", "authentication_error", "invalid_api_key"),
+    402: ("payment_required", "billing_error"),
+    403: ("permission_denied", "permission_error"),
+    404: ("not_found", "not_found_error", "image_not_found"),
+    412: ("precondition_failed",),
+    413: ("payload_too_large", "request_too_large"),
+    422: ("unprocessable",),
+    429: ("rate_limit_exceeded", "rate_limit_error", "capacity_exhausted"),
+    500: ("server", "server_error", "api_error", "internal_server_error", "unmapped"),
+    502: ("provider_unavailable",),
+    503: ("provider_overloaded", "temporarily_unavailable"),
+    504: ("timeout", "timeout_error"),
+    529: ("overloaded_error",),
 }
+_BY_TYPE = {name: status for status, names in _STATUS_TYPES.items() for name in names}
 _NEVER_RETRIED = {400, 401, 403, 404, 413, 422}
 _OVERFLOW_TYPES = {"context_length_exceeded", "token_limit_exceeded", "string_too_long"}
 _OVERFLOW_TEXT = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|context window"
-    r"|prompt is too long|input is too long|too many tokens",
+    r"|prompt is too long|input is too long|too many tokens(?! per)",
     re.IGNORECASE,
 )
 _NO_ENDPOINTS = re.compile(r"^no (endpoints|allowed providers|available)", re.IGNORECASE)
 _AFFORD = re.compile(r"can only afford (\d+)")
+_WORDS = ("message", "detail", "error", "errors", "msg", "reason", "title")
+_PAGE = re.compile(r"<html|<!doctype html", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_IN_FLIGHT = {"in_flight_budget_exhausted", "openrouter_in_flight_budget"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +80,36 @@ class Trouble:
 
     Attributes:
         error: the ``error`` object (or text) as on the wire.
-        status: the HTTP status; 200 for an error inside an answer.
+        status: the HTTP status; 2xx for an error inside an answer.
         headers: response headers.
         response: the HTTP response, or None.
-        model: the model asked for.
-        partial: what had arrived of the answer.
+        request: what was asked.
+        partial: what had arrived of the answer, and what else stands beside the error.
     """
 
     error: Any
     status: int = 200
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     response: Any = None
-    model: str | None = None
-    partial: Reply | None = None
+    request: Request | None = None
+    partial: Reply = field(default_factory=Reply)
 
     @property
     def fields(self) -> dict[str, Any]:
         """The attributes that an `OpenRouterError` carries."""
         error, metadata = dict_of(self.error), dict_of(dict_of(self.error).get("metadata"))
-        availability = dict_of(error.get("availability")) or None
-        partial, headers = self.partial, self.headers or {}
-        code = error.get("code")
-        status = self._status(code, _error_type(error, metadata))
+        availability, partial = dict_of(error.get("availability")) or None, self.partial
+        code, kind = _code(error.get("code")), _error_type(error, metadata)
+        status = self._status(code, kind)
         return {
             "status_code": status,
-            "code": code if isinstance(code, int | str) else None,
-            "error_type": _error_type(error, metadata),
-            "provider": text_of(metadata.get("provider_name")) or (partial.provider if partial else None),
-            "model": (partial.model if partial else None) or self.model,
-            "generation_id": (partial.id if partial else None) or headers.get("x-generation-id"),
-            "retryable": _retryable(status, metadata, availability, headers),
-            "retry_after": _retry_after(headers, metadata, availability, status),
+            "code": code,
+            "error_type": kind,
+            "provider": text_of(metadata.get("provider_name")) or partial.provider,
+            "model": partial.model or next(iter(self.request.asked if self.request else ()), None),
+            "generation_id": partial.id or self.headers.get("x-generation-id"),
+            "retryable": _retryable(status, metadata, availability, self.headers),
+            "retry_after": _retry_after(self.headers, metadata, availability, status),
             "upstream": _as_text(metadata.get("raw")),
             "availability": availability,
             "affordable_tokens": int_of(next(iter(_AFFORD.findall(self.message)), None)),
@@ -112,18 +121,43 @@ class Trouble:
     @property
     def message(self) -> str:
         """What the server said."""
-        if isinstance(self.error, str) and self.error:
-            return self.error
-        return text_of(dict_of(self.error).get("message")) or "the provider gave no reason"
+        return words(self.error) or self._unsaid()
 
-    def _status(self, code: Any, error_type: str | None) -> int | None:
+    def _unsaid(self) -> str:
+        if self.status == 407:
+            return "a proxy on the way asks for credentials"
+        if 300 <= self.status < 400 and (elsewhere := self.headers.get("location")):
+            return f"the server redirects to {elsewhere}, where nobody followed: give that address as base_url"
+        return "no reason was given"
+
+    def _status(self, code: int | str | None, kind: str | None) -> int | None:
         """The HTTP status, or the one that the code inside stands for."""
-        if self.status >= 400:
+        if not 200 <= self.status < 300:
             return self.status
         inner = int_of(code)
         if inner is not None and 400 <= inner < 600:
             return inner
-        return _BY_TYPE.get(code if isinstance(code, str) else "") or _BY_TYPE.get(error_type or "")
+        return _BY_TYPE.get(str(code)) or _BY_TYPE.get(kind or "")
+
+
+def words(said: Any) -> str | None:
+    """The words in an error body, be it text, an object, a list or a page; None when there are none."""
+    if isinstance(said, str):
+        return _page_words(said) if _PAGE.search(said[:1000]) else said.strip() or None
+    if isinstance(said, dict):
+        said = [said[key] for key in _WORDS if key in said]
+    return next(filter(None, map(words, said)), None) if isinstance(said, list) else None
+
+
+def _page_words(page: str) -> str:
+    """What an HTML page says: its title, or else its text."""
+    title = _TITLE.search(page)
+    return f"an HTML page: {' '.join(_TAG.sub(' ', title[2] if title else page).split())}"
+
+
+def _code(code: Any) -> int | str | None:
+    exact = isinstance(code, float) and code.is_integer()
+    return int(code) if exact else code if isinstance(code, int | str) and not isinstance(code, bool) else None
 
 
 def from_wire(trouble: Trouble, specialize: Specialize | None = None, *, begun: bool = False) -> OpenRouterError:
@@ -136,7 +170,11 @@ def from_wire(trouble: Trouble, specialize: Specialize | None = None, *, begun: 
     """
     fields = trouble.fields
     cls = StreamInterruptedError if begun else _kind(fields, trouble)
-    return (specialize(cls) if specialize else cls)(trouble.message, **fields)
+    made = (specialize(cls) if specialize else cls)(trouble.message, **fields)
+    made.openrouter_metadata = trouble.partial.openrouter_metadata
+    if isinstance(made, NoEndpointsError) and trouble.request:
+        made.preferences = dict_of(trouble.request.body.get("provider")) or None
+    return made
 
 
 def _kind(fields: Mapping[str, Any], trouble: Trouble) -> type[OpenRouterError]:
@@ -179,7 +217,8 @@ def _retryable(
     if status in _NEVER_RETRIED:
         return False
     if status == 402:  # a budget held by requests in flight frees itself
-        return metadata.get("reason") == "in_flight_budget_exhausted" or "retry-after" in headers
+        passing = not _IN_FLIGHT.isdisjoint(map(text_of, (metadata.get("reason"), metadata.get("limit_source"))))
+        return passing or "retry-after" in headers or _seconds(metadata.get("retry_after_seconds")) is not None
     said = bool_of((availability or {}).get("retryable"))
     return said if said is not None else None if status is None else status in (408, 409, 429) or status >= 500
 
@@ -204,12 +243,17 @@ def _seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     with suppress(ValueError, OverflowError):
-        return float(value)
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
     with suppress(TypeError, ValueError, OverflowError):
         return max(0.0, (parsedate_to_datetime(str(value)) - datetime.now(UTC)).total_seconds())
     return None
 
 
 def _until(reset: float | None) -> float | None:
-    """Seconds until a moment given in Unix milliseconds."""
-    return None if reset is None else max(0.0, reset / 1000 - datetime.now(UTC).timestamp())
+    """Seconds until a moment, in Unix milliseconds or seconds, or a number of them; None when it is over."""
+    if reset is None:
+        return None
+    moment = reset / 1000 if reset > 1e11 else reset
+    left = moment - datetime.now(UTC).timestamp() if moment > 1e8 else moment
+    return left if left > 0 else None

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+_SHORTEST_SECRET = 8  # characters
+
 
 def text_of(value: Any) -> str | None:
     """The value, if it is a string with something in it."""
@@ -57,3 +59,19 @@ def dicts_of(value: Any) -> list[dict[str, Any]]:
 def known(**fields: Any) -> dict[str, Any]:
     """Only the fields that are not None: absent things are absent, not null."""
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def hidden(value: Any, secret: str) -> Any:
+    """A value without a secret in any of its texts: a server may repeat what it was sent.
+
+    Args:
+        value: anything out of JSON.
+        secret: the secret; one so short that it may stand in any text is left alone.
+    """
+    if len(secret) < _SHORTEST_SECRET:
+        return value
+    if isinstance(value, str):
+        return value.replace(secret, "***")
+    if isinstance(value, dict):
+        return {hidden(key, secret): hidden(item, secret) for key, item in value.items()}
+    return [hidden(item, secret) for item in value] if isinstance(value, list) else value

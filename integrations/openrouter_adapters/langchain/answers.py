@@ -47,7 +47,7 @@ def chat_result(reply: Reply, asked: Sequence[str], *, cost_in_usage: bool = Fal
 
 def answer(reply: Reply, asked: Sequence[str], cost_in_usage: bool = False) -> AIMessage:
     """The message of a whole answer; see `chat_result`."""
-    calls = [parsed_call({"id": c.id, "name": c.name or None, "args": c.arguments}) for c in reply.tool_calls]
+    calls = [parsed_call({"id": c.id, "name": c.name or None, "args": c.arguments}, c.args) for c in reply.tool_calls]
     return AIMessage(
         content=reply.text,
         additional_kwargs=known(

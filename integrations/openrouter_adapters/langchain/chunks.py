@@ -12,7 +12,7 @@ two differ.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Self
 
@@ -30,7 +30,10 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer,
 from pydantic_core import from_json
 from typing_extensions import override
 
-from openrouter_adapters.core.tool_calls import parse_args
+from openrouter_adapters.core.tool_calls import BROKEN_OFF, parse_args
+
+CALL_PIECE = "tool_call_chunk"
+_UNREAD = object()
 
 PROVIDER = "openrouter"
 """``response_metadata["model_provider"]``: names the translator of `content_blocks`. Core merges equal ones."""
@@ -56,13 +59,22 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
             of_core: Any = super().init_tool_calls  # a method; pydantic's decorator hides it from type checkers
             of_core()
         else:
-            parse = parsed_call if self.chunk_position == "last" else started_call
-            calls = [parse(piece) for piece in self.tool_call_chunks]
+            pieces = self.tool_call_chunks
+            calls = self._whole_calls(pieces) if self.chunk_position == "last" else [*map(started_call, pieces)]
             self.tool_calls = [call for call in calls if call["type"] == "tool_call"]
             self.invalid_tool_calls = [call for call in calls if call["type"] == "invalid_tool_call"]
         if self.chunk_position == "last" and isinstance(self.content, list):
-            self.content = sorted(map(_whole_block, self.content), key=_rank)
+            made = [block for block in self.content if isinstance(block, dict) and block.get("type") == CALL_PIECE]
+            whole = dict(zip(map(id, made), self._whole_calls(made), strict=True))
+            self.content = sorted((_whole_block(block, whole.get(id(block))) for block in self.content), key=_rank)
         return self
+
+    def _whole_calls(self, pieces: Sequence[Any]) -> list[ToolCall | InvalidToolCall]:
+        """The calls after the end. One that had no arguments yet when the answer broke off is no whole call."""
+        broken_off = self.response_metadata.get("finish_reason") in BROKEN_OFF
+        last = len(pieces) - 1 if broken_off else -1
+        given = [None if place == last and not piece.get("args") else _UNREAD for place, piece in enumerate(pieces)]
+        return [parsed_call(piece, args) for piece, args in zip(pieces, given, strict=True)]
 
     def __radd__(self, other: Any) -> BaseMessageChunk:
         """A sum that a chunk of core's own begins: ``AIMessageChunk(content="") + chunk`` is as strict as any."""
@@ -94,13 +106,15 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
         return AIMessageChunk.lc_id()
 
 
-def parsed_call(piece: Any) -> ToolCall | InvalidToolCall:
+def parsed_call(piece: Any, args: Any = _UNREAD) -> ToolCall | InvalidToolCall:
     """A finished call, or an invalid one that keeps the exact text.
 
     Args:
         piece: a dict with ``id``, ``name`` and ``args`` (the JSON text).
+        args: the arguments, where they have been read already; None: they are not whole.
     """
-    args = parse_args(piece.get("args") or "")
+    if args is _UNREAD:
+        args = parse_args(piece.get("args") or "")
     if args is None:
         return invalid_tool_call(name=piece.get("name"), args=piece.get("args"), id=piece.get("id"), error=None)
     return tool_call(name=piece.get("name") or "", args=args, id=piece.get("id"))
@@ -131,13 +145,13 @@ def _rank(block: Any) -> int:
     return _RANKS.get(str(block.get("type")), 3) if isinstance(block, dict) else _RANKS["text"]
 
 
-def _whole_block(block: Any) -> Any:
+def _whole_block(block: Any, call: ToolCall | InvalidToolCall | None) -> Any:
     """A block of v1 content after the end: a call's pieces are a call now, and no index tells where pieces belong."""
     if not isinstance(block, dict):
         return block
-    if block.get("type") == "tool_call_chunk":
+    if call is not None:
         extras = {"extras": block["extras"]} if "extras" in block else {}
-        return {**parsed_call(block), **extras}
+        return {**call, **extras}
     ours = str(block.get("index")).startswith("lc_")
     return {key: value for key, value in block.items() if key != "index"} if ours else block
 

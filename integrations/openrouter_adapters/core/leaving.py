@@ -1,0 +1,118 @@
+"""Leaving a stream before its end, from wherever that happens: a garbage collection, another loop's end, a fork.
+
+The garbage collector may run inside the connection pool, under its lock (httpcore 1 has a plain one). Whoever closes a
+response there waits for himself for ever; and httpx's own generators do, once they are garbage. So every open response
+is held here, garbage or not: to leave one is to hang up, which takes no lock and is seen by the server at once, and to
+let the next call, which holds no lock either, close what was left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+
+class Held:
+    """A response that is being read.
+
+    Args:
+        response: it.
+        blocks: what reads it.
+        loop: the event loop that it belongs to; None: none.
+    """
+
+    def __init__(
+        self,
+        response: Any,
+        blocks: Iterator[bytes] | AsyncIterator[bytes] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.response = response
+        self.loop = loop
+        self._blocks = blocks
+        _held[id(self)] = self
+
+    def close(self) -> None:
+        """It was read to its end, or failed."""
+        if self.release():
+            self.response.close()
+
+    def leave(self) -> None:
+        """It is left, perhaps by the garbage collector."""
+        if self.release():
+            if not multiplexed(self.response) and hang_up(self.response):
+                _left.put(self)
+            else:
+                self.response.close()
+
+    def release(self) -> bool:
+        """Hold it no longer; False when it was not held."""
+        return _held.pop(id(self), None) is not None
+
+
+_held: dict[int, Held] = {}
+_left: SimpleQueue[Held] = SimpleQueue()
+
+
+def sweep() -> None:
+    """Close what was left, and hang up on what belongs to event loops that are closed."""
+    while not _left.empty():
+        with suppress(Exception):  # another thread was quicker, or its end is no good one: nobody waits for it
+            _left.get_nowait().response.close()
+    for held in list(_held.values()):
+        if held.loop is not None and held.loop.is_closed() and held.release():
+            hang_up(held.response)
+
+
+def hang_up(response: Any) -> bool:
+    """End a connection at once, without any lock; a read that is blocked in another thread returns.
+
+    Returns:
+        Whether there is a socket to do it with.
+    """
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    if sock is None:
+        return False
+    with suppress(OSError):  # it is closed already
+        sock.shutdown(socket.SHUT_RDWR)
+    return True
+
+
+def multiplexed(response: Any) -> bool:
+    """Whether other answers come over the same connection, which must live on."""
+    return bool(response.extensions.get("http_version") == b"HTTP/2")
+
+
+def guard(response: Any) -> asyncio.Task[None]:
+    """A task that closes an async response when it is cancelled, as a loop that ends does with every task.
+
+    It does so before it ends the generators that still read it, all at once, which would then step on each other.
+    """
+    task = asyncio.get_running_loop().create_task(_close_when_cancelled(response))
+    # A loop that is closed without more ado leaves all its tasks behind; of this one nobody needs to hear.
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    return task
+
+
+async def _close_when_cancelled(response: Any) -> None:
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await response.aclose()
+
+
+def _after_fork() -> None:
+    """A forked child must not hang up on its parent's connections."""
+    global _left
+    _left = SimpleQueue()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,137 @@
+"""What the network's exceptions mean, and what must not stay in them: the key, and the caller's own headers.
+
+All by name, since the two majors of the SDK stand on two generations of httpx, and neither may be imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import openai
+
+from openrouter_adapters.core import errors
+from openrouter_adapters.core.arguments import check_sendable
+from openrouter_adapters.core.connections import Unsent
+from openrouter_adapters.core.request import Request
+
+_TIMEOUTS = {"TimeoutException", "TimeoutError"}
+_BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
+# Addresses that no request can go to: those of redirects, since the caller's own was looked at.
+_NOWHERE = {"InvalidURL", "UnicodeError"}
+# What the next try would meet again.
+_HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
+_WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
+
+
+def fail_to_open(error: Exception, request: Request, specialize: errors.Specialize | None) -> NoReturn:
+    """Raise what an exception while a request was sent means.
+
+    Raises:
+        OpenRouterError: for network trouble.
+        ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
+    """
+    cause = error.__cause__ if isinstance(error, Unsent) and isinstance(error.__cause__, Exception) else error
+    nowhere = cause is not error and _names(cause) & _NOWHERE
+    kind = network_trouble(cause) or (errors.APIConnectionError if nowhere else None)
+    made = kind and connection_error(cause, kind, request, specialize)
+    if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
+        check_sendable("", request.body)
+        raise cause
+    forget_secrets(cause, request)
+    raise made from cause
+
+
+def connection_error(
+    error: Exception, kind: type[errors.OpenRouterError], request: Request, specialize: errors.Specialize | None
+) -> errors.OpenRouterError:
+    """The exception for trouble before any response."""
+    if kind is errors.APITimeoutError and stalls(error, request):
+        kind = errors.StallTimeoutError
+    said = f"{named(error)} ({request.base_url}{limit(kind, request)})"
+    may_pass = not any(_names(one) & _HOPELESS or "CERTIFICATE_VERIFY" in str(one)[:500] for one in chain(error))
+    cls = specialize(kind) if specialize else kind
+    return cls(said, model=next(iter(request.asked), None), retryable=may_pass)
+
+
+def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None:
+    """Which class of ours an exception of the network's is; None when it is none."""
+    if isinstance(error, BaseExceptionGroup):  # of several addresses tried at once
+        kinds = {network_trouble(one) for one in error.exceptions}
+        return None if None in kinds else errors.APIConnectionError
+    names, cause = _names(error), error.__cause__
+    if isinstance(error, openai.APITimeoutError) or names & _TIMEOUTS:
+        # Over aiohttp a connection that was refused comes as a time-out too; its cause tells.
+        refused = cause is not None and not _names(cause) & _TIMEOUTS and _names(cause) & _BROKEN
+        return errors.APIConnectionError if refused else errors.APITimeoutError
+    return errors.APIConnectionError if names & _BROKEN or isinstance(error, openai.APIConnectionError) else None
+
+
+def stalls(error: BaseException, request: Request) -> bool:
+    """Whether a read that timed out did so by ``stall_timeout``, which is then also the limit between two bytes."""
+    stall, between_bytes = request.stall_timeout, request.timeout
+    waited_for_data = type(error).__name__ in _WAITED_FOR_DATA
+    return waited_for_data and stall is not None and (between_bytes is None or stall <= between_bytes)
+
+
+def named(error: BaseException) -> str:
+    """An exception in words."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
+    """Which limit a time-out ran into, where the caller set one."""
+    timed_out = issubclass(kind, errors.APITimeoutError) and request.timeout is not None
+    return f", timeout={request.timeout:g} s" if timed_out else ""
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and what it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _names(error: BaseException) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+# ---- secrets
+
+
+def scrub(response: Any, request: Request) -> None:
+    """Take the secret headers out of the requests that a response remembers."""
+    following = getattr(response, "next_request", None)
+    for one in (response.request, *(past.request for past in response.history), following):
+        if one is not None:
+            _strip(one.headers, request)
+
+
+def forget_secrets(error: BaseException, request: Request) -> None:
+    """Take the secret headers out of everything that an exception of the SDK's or the network's holds on to.
+
+    Their requests have them, and so have the frames of their tracebacks.
+    """
+    for one in chain(error):
+        held, response = vars(one).get("_request") or vars(one).get("request"), vars(one).get("response")
+        if held is not None and hasattr(held, "headers"):
+            _strip(held.headers, request)
+        if response is not None and hasattr(response, "history"):
+            scrub(response, request)
+        _forget_request_info(one)
+        one.__traceback__ = None
+
+
+def _strip(headers: Any, request: Request) -> None:
+    for name in ("authorization", *request.headers):
+        headers.pop(name, None)
+
+
+def _forget_request_info(error: Any) -> None:
+    """What aiohttp's errors show of a request, headers included, in their repr and their arguments."""
+    info = vars(error).get("request_info")
+    if info is not None:
+        error.request_info = bare = info._replace(headers={})
+        error.args = tuple(bare if arg is info else arg for arg in error.args)
