@@ -6,12 +6,14 @@ import difflib
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+
+T = TypeVar("T")
 
 _ENVIRONMENT = {
     "api_key": ("OPENROUTER_API_KEY",),
@@ -61,6 +63,7 @@ _EXAMPLES = {
 }
 SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 """Options that are secret, or hold something that is."""
+_UNSHOWN = (*SECRET, "base_url", "additional_kwargs")  # the last two may hold a password or a key
 _LONGEST_TIMEOUT = 3600.0  # seconds
 
 
@@ -131,13 +134,28 @@ def warn_of_misplaced(call: Mapping[str, Any], inside: Mapping[str, str]) -> Non
             warnings.warn(f"{name!r} is no option of a call and goes into the body as it is: {remedy}", stacklevel=2)
 
 
+def validated(place: str, validate: Callable[[], T]) -> T:
+    """What a validation gives.
+
+    Raises:
+        ValueError: a value that cannot be right; see `wrong_value`. pydantic's own error, which shows what it was
+            given, is not even its context: trackers of errors read that too.
+    """
+    try:
+        return validate()
+    except ValidationError as error:
+        said = wrong_value(place, error)
+    raise ValueError(said)
+
+
 def wrong_value(place: str, error: ValidationError) -> str:
     """One sentence for each argument whose value cannot be right: its name, its value, what it must be."""
     wrong: dict[str, tuple[Any, list[str]]] = {}
     for item in error.errors(include_url=False, include_context=False):
-        name = str(item["loc"][0]) if item["loc"] else place
+        name = str(item["loc"][0]) if item["loc"] else ""
         _, musts = wrong.setdefault(name, (item["input"], []))
-        musts.append(_MUST.get(item["type"], item["msg"][:1].lower() + item["msg"][1:]))
+        said_by_pydantic = item["msg"].removeprefix("Value error, ")  # which stands before what we say ourselves
+        musts.append(_MUST.get(item["type"], said_by_pydantic[:1].lower() + said_by_pydantic[1:]))
     said = (_wrong(name, value, musts) for name, (value, musts) in wrong.items())
     return f"{place}: {'; '.join(said)}"
 
@@ -145,7 +163,9 @@ def wrong_value(place: str, error: ValidationError) -> str:
 def _wrong(name: str, value: Any, musts: list[str]) -> str:
     if musts == [_MUST["missing"]]:  # the value is that of everything around it
         return f"{name} is missing: give {name}=..."
-    shown = name if name in SECRET else f"{name}={value!r}"
+    if not name:  # of several arguments together: the value is all of them, with the secrets
+        return "; ".join(musts)
+    shown = name if name in _UNSHOWN else f"{name}={value!r}"
     must = " or ".join(dict.fromkeys(musts)).replace("or must be", "or")
     return f"{shown} {must}{_EXAMPLES.get(name, '')}"
 

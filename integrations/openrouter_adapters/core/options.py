@@ -13,6 +13,7 @@ The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from pydantic import (
@@ -26,7 +27,6 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    ValidationError,
     field_serializer,
 )
 
@@ -37,9 +37,9 @@ from openrouter_adapters.core.arguments import (
     from_variables,
     known_arguments,
     own_names,
+    validated,
     warn_of_unknown_keys,
     without_user,
-    wrong_value,
 )
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
@@ -117,7 +117,7 @@ else:  # sent as they are, whatever is in them: the API is the authority
 class EndpointOptions(BaseModel):
     """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
 
     # Names that people bring along from other packages, and what they are called here.
     option_aliases: ClassVar[Mapping[str, str]] = {}
@@ -195,10 +195,7 @@ class EndpointOptions(BaseModel):
                 raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
             named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
             filled = from_environment(named)
-            try:
-                super().__init__(**filled)
-            except ValidationError as error:  # its own text is long, and shows what it was given
-                raise ValueError(wrong_value(type(self).__name__, error)) from None
+            validated(type(self).__name__, partial(super().__init__, **filled))
             check_effort(named)
             check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, SecretStr, create_model
 
 from openrouter_adapters.core.arguments import (
     check_effort,
     checked_address,
     checked_key,
+    validated,
     warn_of_misplaced,
     warn_of_unknown_keys,
-    wrong_value,
 )
 from openrouter_adapters.core.options import (
     BESIDE_BODY,
@@ -254,10 +254,8 @@ def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenR
     made = dict(call)
     for name, value in call.items():
         if value is not None and name in options.model_fields and name not in ("http_client", "api_key"):
-            try:
-                made[name] = getattr(_checker(options, name).model_validate({name: value}), name)
-            except ValidationError as error:
-                raise ValueError(wrong_value("this call", error)) from None
+            checked = validated("this call", partial(_checker(options, name).model_validate, {name: value}))
+            made[name] = getattr(checked, name)
     check_effort(call)
     if "provider" in call:
         warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)
