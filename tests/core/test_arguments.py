@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import openai
 import pytest
 
+from openrouter_adapters.core.arguments import split_user, without_user
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import Request, build_request
 
@@ -39,3 +42,64 @@ def test_pydantics_own_errors_show_no_input() -> None:
     with pytest.raises(ValueError) as caught:
         OpenRouterOptions.__pydantic_validator__.validate_assignment(options(), "default_headers", ["very-secret"])
     assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "bare", "basic"),
+    [
+        ("https://example.com/v1", "https://example.com/v1", ""),
+        ("https://me:pw@example.com:8080/v1/@x", "https://example.com:8080/v1/@x", "me:pw"),
+        ("http://me@example.com", "http://example.com", "me:"),
+        ("http://:pw@example.com", "http://example.com", ":pw"),
+        ("http://:@example.com", "http://example.com", ""),
+        ("http://m%40e:p%3A%2Fw%C3%A9@[::1]:80/v1", "http://[::1]:80/v1", "m@e:p:/wé"),
+        ("http://me:p@w:2@example.com", "http://example.com", "me:p@w:2"),
+        ("http://me:p[w@example.com", "http://example.com", "me:p[w"),
+    ],
+)
+def test_user_and_password_are_taken_off_the_address(address: str, bare: str, basic: str) -> None:
+    request = build_request(options(base_url=address), {}, MESSAGES)
+    ready = f"Basic {base64.b64encode(basic.encode()).decode()}" if basic else ""
+    assert (request.base_url, request.basic.get_secret_value()) == (bare, ready)
+    assert (without_user(address), split_user(address)[0]) == (bare, bare)
+    assert asked(base_url=address) == request
+    assert "basic" not in repr(request)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:p%40w%C3%A9@127.0.0.1:9/v1", "http://me@127.0.0.1:9", "http://a:b:c@127.0.0.1:9"]
+)
+def test_basic_is_what_the_http_client_makes_of_the_address(address: str) -> None:
+    with openai.DefaultHttpxClient() as http:
+        authed = http._build_request_auth(http.build_request("GET", address))
+        [signed] = [next(authed.auth_flow(http.build_request("GET", address)))]
+    assert split_user(address)[1].get_secret_value() == signed.headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://me:very-secret@example.com",
+        "me:very-secret@example.com/v1",
+        "http://me:very-secret@example.com:x/v1",
+        "http://me:very/secret@example.com/v1",
+        "http://me:1#very-secret@example.com/v1",
+        "http://me:very-secret@/v1",
+        "http://me:very-secret@[::bad/v1",
+        "http://me:very-secret@exa\nmple.com",
+        "http://example.com:x/",
+        "http://example.com:99999",
+        "http://999.1.1.1/v1",
+        "http://",
+        "http://a..b/v1",
+        "https://example.com/v1?x=1",
+    ],
+)
+def test_a_wrong_address_is_refused_at_once_without_its_password(address: str) -> None:
+    with pytest.raises(ValueError, match=r"^base_url=") as at_construction:
+        options(base_url=address)
+    with pytest.raises(ValueError, match=r"^base_url=") as at_call:
+        asked(base_url=address)
+    for caught in (at_construction.value, at_call.value):
+        assert type(caught) is ValueError and caught.__context__ is None
+        assert "very" not in str(caught) and "secret" not in str(caught)

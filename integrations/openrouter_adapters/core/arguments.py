@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import ipaddress
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -218,12 +223,28 @@ def checked_address(base_url: str) -> str:
     """Where to send requests, without a slash at the end.
 
     Raises:
-        ValueError: it is no web address: the key and the prompt must not go anywhere else.
+        ValueError: it is no web address: the key and the prompt must not go anywhere else. No password is shown.
     """
     address = base_url.strip().rstrip("/")
-    if not address.lower().startswith(("https://", "http://")):
-        raise ValueError(f"base_url={base_url!r} must begin with https:// or http://")
+    if fault := _fault_of(address):
+        raise ValueError(f"base_url={without_user(base_url)!r} {fault}")
     return address
+
+
+def _fault_of(address: str) -> str | None:
+    if not address.lower().startswith(("https://", "http://")):
+        return "must begin with https:// or http://"
+    if "?" in address or "#" in address:
+        return "has a ? or a #, but paths are put after it: leave it out, or write it as %3F or %23 in a password"
+    with suppress(ValueError):
+        scheme, _, rest = _around_user(address)
+        parts = urlsplit(scheme + rest)
+        host, port = parts.hostname or "", parts.port
+        if re.fullmatch(r"\d+(\.\d+){3}", host):
+            ipaddress.IPv4Address(host)
+        if host.encode("idna") and port != 0 and address.isprintable():
+            return None
+    return "has no host, or a host or a port that cannot be: write https://host/path or https://host:8080/path"
 
 
 def same_kind(error: Exception, said: str) -> Exception:
@@ -232,10 +253,28 @@ def same_kind(error: Exception, said: str) -> Exception:
 
 
 def without_user(address: str) -> str:
-    """An address without the name and password that may stand before the host: they are secrets, and not shown."""
-    scheme, mark, rest = address.partition("://")
+    """An address without the user and password that may stand before the host: they are secrets, and not shown."""
+    scheme, _, rest = _around_user(address)
+    if "@" in rest and _fault_of(address):  # nobody knows where its password ends
+        return f"...@{address.rpartition('@')[2]}"
+    return scheme + rest
+
+
+def split_user(address: str) -> tuple[str, SecretStr]:
+    """An address without user and password, and the ``Authorization`` that these ask for, empty without any."""
+    scheme, both, rest = _around_user(address)
+    user, _, password = both.partition(":")
+    if not (user or password):
+        return scheme + rest, SecretStr("")
+    plain = f"{unquote(user)}:{unquote(password)}".encode()
+    return scheme + rest, SecretStr(f"Basic {base64.b64encode(plain).decode()}")
+
+
+def _around_user(address: str) -> tuple[str, str, str]:
+    scheme, mark, rest = address.partition("://") if "://" in address else ("", "", address)
     host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+    user, _, host = host.rpartition("@")
+    return scheme + mark, user, host + slash + path
 
 
 def from_variables(name: str) -> str | None:

@@ -18,6 +18,7 @@ from openrouter_adapters.core.arguments import (
     check_effort,
     checked_address,
     checked_key,
+    split_user,
     validated,
     warn_of_misplaced,
     warn_of_unknown_keys,
@@ -51,7 +52,8 @@ class Request:
         body: the JSON body.
         headers: headers of this request, without the key.
         api_key: the key.
-        base_url: where to, without a slash at the end.
+        base_url: where to, without a slash at the end, and without a user and password.
+        basic: the ``Authorization`` that a user and password in the address ask for, in the place of the key; or empty.
         timeout: seconds to connect and between two bytes; None: the SDK's default.
         stall_timeout: seconds between two pieces of data; None: no limit.
         max_retries: at most this many requests more than one.
@@ -65,6 +67,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     api_key: SecretStr = _NO_KEY
     base_url: str = DEFAULT_BASE_URL
+    basic: SecretStr = field(default=_NO_KEY, repr=False)
     timeout: float | None = None
     stall_timeout: float | None = None
     max_retries: int = DEFAULT_MAX_RETRIES
@@ -120,6 +123,9 @@ def layered(
         call: per-call options by name, checked.
         content: what the request is about; wins over every option.
         path: the endpoint.
+
+    Raises:
+        ValueError: no key, or an address or a header that cannot be.
     """
     override = dict(call)
     given = override.pop("default_headers", {})
@@ -127,11 +133,13 @@ def layered(
     extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
     transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
     headers = {**header_options(instance, override), **own, **(extra_headers or {})}
+    base_url, basic = split_user(checked_address(transport.get("base_url") or DEFAULT_BASE_URL))
     return Request(
         body={**request_body(instance, override), **content},
         headers=distinct_headers(headers),
         api_key=checked_key(transport.get("api_key")),
-        base_url=checked_address(transport.get("base_url") or DEFAULT_BASE_URL),
+        base_url=base_url,
+        basic=basic,
         timeout=transport.get("timeout"),
         stall_timeout=transport.get("stall_timeout"),
         max_retries=DEFAULT_MAX_RETRIES if transport.get("max_retries") is None else transport["max_retries"],
