@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -103,3 +105,64 @@ def test_a_wrong_address_is_refused_at_once_without_its_password(address: str) -
     for caught in (at_construction.value, at_call.value):
         assert type(caught) is ValueError and caught.__context__ is None
         assert "very" not in str(caught) and "secret" not in str(caught)
+
+
+# ---------------------------------------------------------------------------------------------------------- headers
+
+
+@pytest.mark.parametrize("name", ["A b", "", "a:b", "A\n", "Ä", "X: very-secret", 7])
+@pytest.mark.parametrize("option", ["default_headers", "extra_headers"])
+def test_a_header_whose_name_http_does_not_allow_is_refused(name: Any, option: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        asked(**{option: {name: "header-secret"}})
+    assert "secret" not in f"{caught.value!r} {caught.value.__context__!r}" and "header" in str(caught.value)
+    assert asked(**{option: {"X-_.!#$%&'*+^`|~09": "1"}}).headers
+
+
+@pytest.mark.parametrize("given", ["header-secret", ["header-secret"], 7])
+def test_extra_headers_that_are_no_object_are_refused_by_name(given: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"extra_headers must be an object, such as .*, not a (str|list|int)$"
+    ) as caught:
+        asked(extra_headers=given)
+    assert "secret" not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+# -------------------------------------------------------------------------------------------- clients of the caller's
+
+
+@pytest.fixture
+def clients() -> Iterator[dict[str, Any]]:
+    """One client of each colour."""
+    both = {"http_client": openai.DefaultHttpxClient(), "http_async_client": openai.DefaultAsyncHttpxClient()}
+    yield both
+    both["http_client"].close()
+    asyncio.run(both["http_async_client"].aclose())
+
+
+NO_CLIENTS = ["very-secret", object(), 7, openai.DefaultHttpxClient, openai.DefaultAsyncHttpxClient]
+
+
+@pytest.mark.parametrize("given", NO_CLIENTS, ids=["text", "object", "number", "class", "async class"])
+@pytest.mark.parametrize("name", ["http_client", "http_async_client"])
+def test_what_is_no_http_client_is_refused_by_name(name: str, given: Any) -> None:
+    said = rf"^{name} must be an httpx\.\w+ or httpx2\.\w+.*, not a {type(given).__name__}$"
+    for ask in (lambda: options(**{name: given}), lambda: asked(**{name: given})):
+        with pytest.raises(TypeError, match=said) as caught:
+            ask()
+        assert "very-secret" not in str(caught.value)
+
+
+def test_a_client_of_the_other_colour_is_refused_by_name(clients: dict[str, Any]) -> None:
+    names = {"http_client": "a sync", "http_async_client": "an async"}
+    for (name, kind), other in zip(names.items(), reversed(names), strict=True):
+        given = {name: clients[other]}
+        for ask in (lambda given=given: options(**given), lambda given=given: asked(**given)):
+            with pytest.raises(TypeError, match=f"^{name} must be {kind} client: give this .*HttpxClient as {other}$"):
+                ask()
+
+
+def test_clients_of_the_right_colour_are_taken(clients: dict[str, Any]) -> None:
+    request = build_request(options(**clients), {"http_async_client": "aiohttp"}, MESSAGES)
+    assert (request.http_client, request.http_async_client) == (clients["http_client"], "aiohttp")
+    assert options(http_async_client="aiohttp").http_async_client == "aiohttp"

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -245,6 +246,32 @@ def _fault_of(address: str) -> str | None:
         if host.encode("idna") and port != 0 and address.isprintable():
             return None
     return "has no host, or a host or a port that cannot be: write https://host/path or https://host:8080/path"
+
+
+def check_clients(options: Mapping[str, Any]) -> None:
+    """Refuse HTTP clients that are none, or of the other colour; httpx itself is not imported, two packages have it.
+
+    Args:
+        options: ``http_client`` and ``http_async_client`` among them, or not.
+
+    Raises:
+        TypeError: one cannot send, or the sync one is async, or the other way round. It is not shown.
+    """
+    _check_client("http_client", options.get("http_client"), "Client", "http_async_client")
+    client = options.get("http_async_client")
+    if not (isinstance(client, str) and client == "aiohttp"):
+        _check_client("http_async_client", client, "AsyncClient", "http_client")
+
+
+def _check_client(name: str, client: Any, kind: str, other: str) -> None:
+    if client is None:
+        return
+    given, is_async = type(client).__name__, kind == "AsyncClient"
+    if isinstance(client, type) or not all(callable(getattr(client, does, None)) for does in ("send", "build_request")):
+        more = ', or "aiohttp"' if is_async else ""
+        raise TypeError(f"{name} must be an httpx.{kind} or httpx2.{kind}{more}, not a {given}")
+    if iscoroutinefunction(client.send) is not is_async:
+        raise TypeError(f"{name} must be {'an async' if is_async else 'a sync'} client: give this {given} as {other}")
 
 
 def same_kind(error: Exception, said: str) -> Exception:

@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from openrouter_adapters.core.arguments import (
+    check_clients,
     check_effort,
     check_timeout,
     from_environment,
@@ -196,6 +197,7 @@ class EndpointOptions(BaseModel):
             named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
             filled = from_environment(named)
             validated(type(self).__name__, partial(super().__init__, **filled))
+            check_clients(vars(self))
             check_effort(named)
             check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)

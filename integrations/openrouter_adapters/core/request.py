@@ -7,6 +7,7 @@ is mutated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, SecretStr, create_model
 
 from openrouter_adapters.core.arguments import (
+    check_clients,
     check_effort,
     checked_address,
     checked_key,
@@ -42,6 +44,7 @@ CHAT, EMBEDDINGS, RERANK = "/chat/completions", "/embeddings", "/rerank"
 
 _DEEP = {"provider", "reasoning"}
 _NO_KEY = SecretStr("")
+_NOT_IN_HEADER_NAMES = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +128,17 @@ def layered(
         path: the endpoint.
 
     Raises:
+        TypeError: an HTTP client that is none, or of the other colour.
         ValueError: no key, or an address or a header that cannot be.
     """
     override = dict(call)
     given = override.pop("default_headers", {})
     own = {} if given is None else {**(instance.get("default_headers") or {}), **given}
-    extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
+    extra_headers = headers_of("extra_headers", override.pop("extra_headers", None))  # the openai SDK's word for it
     transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
-    headers = {**header_options(instance, override), **own, **(extra_headers or {})}
+    headers = {**header_options(instance, override), **own, **extra_headers}
     base_url, basic = split_user(checked_address(transport.get("base_url") or DEFAULT_BASE_URL))
+    check_clients(transport)
     return Request(
         body={**request_body(instance, override), **content},
         headers=distinct_headers(headers),
@@ -224,15 +229,38 @@ def _header_value(value: Any) -> str | None:
     return ",".join(value) if isinstance(value, list) else value
 
 
+def headers_of(name: str, given: Any) -> Mapping[str, Any]:
+    """The headers that an option gives; none for None.
+
+    Raises:
+        ValueError: it is no object. It is not shown: it may be a secret.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(f'{name} must be an object, such as {{"X-Name": "value"}}, not a {type(given).__name__}')
+    return given or {}
+
+
+def _check_header_name(name: Any) -> None:
+    """Refuse a name that HTTP has no room for. Only its beginning is shown: its value may have got into it."""
+    if not isinstance(name, str):
+        raise ValueError(f"a header's name is a {type(name).__name__}, give text")
+    if not name:
+        raise ValueError("a header's name is empty")
+    if wrong := _NOT_IN_HEADER_NAMES.search(name):
+        said = f"a header's name has {wrong[0]!r} in it, after {name[: wrong.start()]!r}"
+        raise ValueError(f"{said}: HTTP allows letters, digits and !#$%&'*+-.^_`|~")
+
+
 def distinct_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     """Each header once, whatever its case: the later wins, None takes it away.
 
     Raises:
-        ValueError: a value that is no text, or has other characters than printable ASCII. It is not shown: it may be a
-            secret.
+        ValueError: a name that HTTP does not allow; a value that is no text, or has other characters than printable
+            ASCII. The value is not shown: it may be a secret.
     """
     made: dict[str, tuple[str, str | None]] = {}
     for name, value in headers.items():
+        _check_header_name(name)
         if not isinstance(value, str | None):
             raise ValueError(f"header {name}: its value is a {type(value).__name__}, give text")
         if value is not None and not (value.isascii() and value.isprintable()):
