@@ -208,7 +208,7 @@ def checked_key(key: Any) -> SecretStr:
     """
     if key is not None and not isinstance(key, str | SecretStr):
         raise TypeError(f"api_key must be a str or a SecretStr, not {type(key).__name__}")
-    text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+    text = key_text(key)
     if not text:
         state = "missing" if key is None else "empty"
         raise ValueError(
@@ -218,6 +218,16 @@ def checked_key(key: Any) -> SecretStr:
     if not (text.isascii() and text.isprintable()):
         raise ValueError("api_key has a character that no key has, a line break or an accent perhaps: copy it anew")
     return SecretStr(text)
+
+
+def key_text(key: SecretStr | str | None) -> str:
+    """A key in plain text; empty for None."""
+    return (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+
+
+def is_of_environment(key: SecretStr | str | None) -> bool:
+    """Whether a key is the environment's: a framework that builds a model anew gives it as an argument."""
+    return key_text(key) == key_text(from_variables("api_key"))
 
 
 def checked_address(base_url: str) -> str:
