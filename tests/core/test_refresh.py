@@ -36,3 +36,14 @@ def test_a_refresh_that_fails_warns_once_and_leaves_what_is_known(
     with pytest.warns(UserWarning, match="not refreshed") as caught:
         assert refresh_catalog(base_url=openrouter_gateway.base_url, path=tmp_path / "models.json") == 0
     assert len(caught) == 1 and catalog.find("openai/gpt-4o") is not None
+
+
+@pytest.mark.parametrize("given", [{}, {"base_url": "the environment's"}, {"base_url": "another"}])
+def test_the_environments_key_goes_to_no_other_address(
+    given: dict[str, str], openrouter_gateway: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-env")
+    elsewhere = given.get("base_url") == "another"
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "https://example.com/v1" if elsewhere else openrouter_gateway.base_url)
+    refresh_catalog(path=tmp_path / "models.json", **({"base_url": openrouter_gateway.base_url + "/"} if given else {}))
+    assert [request.key for request in openrouter_gateway.requests] == ["" if elsewhere else "sk-env"]

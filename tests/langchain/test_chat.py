@@ -358,6 +358,51 @@ def test_a_key_given_per_call_is_in_no_trace(model: ChatOpenRouter, openrouter_g
     assert KEY not in str(cache._cache)
 
 
+@pytest.mark.parametrize("bound", [False, True], ids=["call", "bound"])
+@pytest.mark.parametrize("how", ["invoke", "stream", "ainvoke", "astream"])
+def test_a_key_and_a_password_under_other_names_are_in_no_trace(
+    model: ChatOpenRouter, openrouter_gateway: LocalGateway, how: str, bound: bool
+) -> None:
+    seen, address = Started(), openrouter_gateway.base_url.replace("://", "://me:very-secret@")
+    for given in ({"openrouter_api_key": KEY}, {"openrouter_api_base": address}, {"stop_sequences": ["x"]}):
+        asked, rest = (model.bind(**given), {}) if bound else (model, given)
+        said = getattr(asked, how)("hi", config={"callbacks": [seen]}, **rest)
+        asyncio.run(_awaited(said)) if how.startswith("a") else list(said)
+    assert len(openrouter_gateway.requests) == 3 and openrouter_gateway.requests[0].key == KEY
+    assert openrouter_gateway.requests[-1].body["stop"] == ["x"]
+    assert "'stop': ['x']" in seen.shown
+    assert "very-secret" not in seen.shown
+
+
+async def _awaited(said: Any) -> None:
+    if hasattr(said, "__anext__"):
+        _ = [chunk async for chunk in said]
+    else:
+        await said
+
+
+@pytest.mark.parametrize("name", ["api_key", "openrouter_api_key"])
+@pytest.mark.parametrize("wrap", [str, SecretStr])
+def test_a_bound_key_is_shown_and_dumped_nowhere(
+    model: ChatOpenRouter, openrouter_gateway: LocalGateway, name: str, wrap: Callable[[str], Any]
+) -> None:
+    given = {name: wrap(KEY), "user": "u"}
+    for bound in (model.bind(**given), model.bind_tools([], **given), model.bind(**given).bind(seed=1)):
+        assert KEY not in f"{bound!r} {bound} {dumps(bound)}"
+        bound.invoke("hi")
+        assert (openrouter_gateway.requests[-1].key, openrouter_gateway.requests[-1].body["user"]) == (KEY, "u")
+    assert given == {name: wrap(KEY), "user": "u"}
+
+
+def test_a_wrong_address_is_in_no_trace(model: ChatOpenRouter) -> None:
+    """It is told before it is refused."""
+    seen = Started()
+    for address in ("me:very-secret@example.com", "http://me:very/secret@example.com", ["http://me:very-secret@h"]):
+        with pytest.raises(ValueError, match=r"base_url"):
+            model.invoke("hi", config={"callbacks": [seen]}, base_url=address)
+    assert "very-secret" not in seen.shown and "very/secret" not in seen.shown
+
+
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 def test_serialization(monkeypatch: pytest.MonkeyPatch) -> None:
     model = quiet(temperature=0.5, provider={"zdr": True}, stop=["x"], streaming=True)

@@ -83,6 +83,19 @@ def test_answers_of_another_gateway_are_not_this_ones(monkeypatch: pytest.Monkey
     assert len(keys) == 2
 
 
+def test_stops_under_another_name_are_in_the_key_of_a_cache(make: Make, openrouter_gateway: LocalGateway) -> None:
+    model = make(cache=InMemoryCache())
+    for stops in (["x"], ["y"], ["x"]):
+        model.invoke("hi", stop_sequences=stops)
+    assert [request.body["stop"] for request in openrouter_gateway.requests] == [["x"], ["y"]]
+
+
+def test_headers_that_are_no_object_are_refused_with_a_cache_too(make: Make) -> None:
+    for name in ("default_headers", "extra_headers"):
+        with pytest.raises(ValueError, match=f"{name} must be an object"):
+            make(cache=InMemoryCache()).invoke("hi", **{name: "very-secret"})
+
+
 def test_a_stream_is_never_of_a_cache(make: Make, openrouter_gateway: LocalGateway) -> None:
     model = make(cache=InMemoryCache())
     model.invoke("hi")

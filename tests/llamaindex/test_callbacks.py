@@ -340,6 +340,26 @@ async def test_secrets_given_per_call_are_told_to_nobody(
     await llm.aclose()
 
 
+def with_password(gateway: LocalGateway) -> list[dict[str, Any]]:
+    """The gateway's address with a password, as calls may say it."""
+    address = gateway.base_url.replace("://", "://me:address-secret@")
+    return [{"base_url": address}, {"api_base": address}, {"additional_kwargs": {"base_url": address}}]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_password_in_the_address_of_a_call_is_told_to_nobody(
+    gateway: LocalGateway, told: Callable[[], str], method: str
+) -> None:
+    heard = Heard()
+    llm = OpenRouter(model=MODEL, api_key=KEY, callback_manager=CallbackManager([heard]))
+    for given in with_password(gateway):
+        await used(llm, method, **given)
+    said = told() + repr(heard.told)
+    assert len(gateway.requests) == 3
+    assert f"OpenRouter.{method}" in said and "address-secret" not in said
+    await llm.aclose()
+
+
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b

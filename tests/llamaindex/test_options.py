@@ -333,8 +333,18 @@ def test_metadata_and_payload_do_no_io(make: Callable[..., OpenRouter], gateway:
 
 
 class SecretClient:
+    """Enough of an HTTP client to be taken for one."""
+
+    def build_request(self) -> None: ...
+
+    def send(self) -> Any: ...
+
     def __repr__(self) -> str:
         return "client-secret"
+
+
+class AsyncSecretClient(SecretClient):
+    async def send(self) -> Any: ...
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydantic's own `json` and `dict`
@@ -361,12 +371,40 @@ def test_secrets_are_shown_nowhere(make: Callable[..., OpenRouter], shown: Any) 
     for options in (
         {"default_headers": secret},
         {"additional_kwargs": {"extra_headers": secret, "api_key": KEY, "top_p": 1}},
-        {"additional_kwargs": {"default_headers": secret, "async_http_client": SecretClient()}},
+        {"additional_kwargs": {"default_headers": secret, "async_http_client": AsyncSecretClient()}},
     ):
-        llm = make(http_client=SecretClient(), http_async_client=SecretClient(), **options)
+        llm = make(http_client=SecretClient(), http_async_client=AsyncSecretClient(), **options)
         assert "secret" not in str(shown(llm))
         request, _ = llm._request([{"role": "user", "content": "hi"}], {})
         assert (request.headers, request.api_key.get_secret_value()) == (secret, KEY)
+
+
+def test_a_password_in_additional_kwargs_is_shown_nowhere(make: Callable[..., OpenRouter]) -> None:
+    for name in ("base_url", "api_base"):
+        llm = make(additional_kwargs={name: "https://me:very-secret@example.com/v1", "top_p": 1})
+        later = make()
+        later.additional_kwargs = {name: "https://me:very-secret@example.com/v1", "top_p": 1}
+        for one in (llm, later):
+            request, _ = one._request([{"role": "user", "content": "hi"}], {})
+            assert (request.base_url, "very-secret" in f"{one!r} {one.to_dict()}") == ("https://example.com/v1", False)
+            assert one.to_dict()["additional_kwargs"] == {"top_p": 1}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"order": ["a"], "provider": {"order": ["b"]}, "default_headers": {"X-Own": "header-secret"}},
+        {"additional_kwargs": {"extra_headers": ["header-secret"]}},
+        {"additional_kwargs": {"top_p": "high", "default_headers": {"X-Own": "header-secret"}}},
+        {"additional_kwargs": {"api_key": ["header-secret"]}},
+        {"additional_kwargs": ["header-secret"]},
+    ],
+)
+def test_a_refused_argument_shows_no_secret(make: Callable[..., OpenRouter], given: dict[str, Any]) -> None:
+    """Neither its own nor that of one beside it, nor in the context of the error."""
+    with pytest.raises(ValueError, match=r"^OpenRouter: (order=|default_headers|extra_headers|api_key|add)") as caught:
+        make(**given)
+    assert "secret" not in f"{caught.value!r} {caught.value.__context__!r}"
 
 
 def test_secrets_leave_the_callers_dict_alone(make: Callable[..., OpenRouter]) -> None:
@@ -445,7 +483,7 @@ def test_a_copy_works(make: Callable[..., OpenRouter], gateway: LocalGateway, co
 
 
 def test_a_deep_copy_shares_what_belongs_to_the_process(make: Callable[..., OpenRouter]) -> None:
-    own = object()
+    own = SecretClient()
     llm = make(http_client=own, provider={"order": ["a"]})
     again = copy.deepcopy(llm)
     assert again.http_client is own

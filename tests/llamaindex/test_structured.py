@@ -756,11 +756,13 @@ async def test_secrets_given_per_call_are_told_to_nobody(
 
     monkeypatch.setattr(SimpleSpanHandler, "new_span", new_span)
     secret = {"api_key": "sk-of-this-call", "default_headers": {"X-Own": "header-secret"}}
-    scripted(gateway, "json_schema", AL)
-    if way in WAYS:
-        await predicted(llm, way, llm_kwargs=secret)
-    else:
-        await chatted(llm.as_structured_llm(Person), way, **secret)
+    addressed = {"base_url": gateway.base_url.replace("://", "://me:header-secret@")}
+    for options in (addressed, secret):
+        scripted(gateway, "json_schema", AL)
+        if way in WAYS:
+            await predicted(llm, way, llm_kwargs=options)
+        else:
+            await chatted(llm.as_structured_llm(Person), way, **options)
     told = [*heard, *map(repr, events)]
     assert events and not [said for said in told if "sk-of-this-call" in said or "header-secret" in said or KEY in said]
     assert (gateway.requests[-1].key, gateway.requests[-1].headers["x-own"]) == ("sk-of-this-call", "header-secret")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import ipaddress
 import math
 import os
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+
+T = TypeVar("T")
 
 _ENVIRONMENT = {
     "api_key": ("OPENROUTER_API_KEY",),
@@ -61,6 +69,7 @@ _EXAMPLES = {
 }
 SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 """Options that are secret, or hold something that is."""
+_UNSHOWN = (*SECRET, "base_url", "additional_kwargs")  # the last two may hold a password or a key
 _LONGEST_TIMEOUT = 3600.0  # seconds
 
 
@@ -131,13 +140,28 @@ def warn_of_misplaced(call: Mapping[str, Any], inside: Mapping[str, str]) -> Non
             warnings.warn(f"{name!r} is no option of a call and goes into the body as it is: {remedy}", stacklevel=2)
 
 
+def validated(place: str, validate: Callable[[], T]) -> T:
+    """What a validation gives.
+
+    Raises:
+        ValueError: a value that cannot be right; see `wrong_value`. pydantic's own error, which shows what it was
+            given, is not even its context: trackers of errors read that too.
+    """
+    try:
+        return validate()
+    except ValidationError as error:
+        said = wrong_value(place, error)
+    raise ValueError(said)
+
+
 def wrong_value(place: str, error: ValidationError) -> str:
     """One sentence for each argument whose value cannot be right: its name, its value, what it must be."""
     wrong: dict[str, tuple[Any, list[str]]] = {}
     for item in error.errors(include_url=False, include_context=False):
-        name = str(item["loc"][0]) if item["loc"] else place
+        name = str(item["loc"][0]) if item["loc"] else ""
         _, musts = wrong.setdefault(name, (item["input"], []))
-        musts.append(_MUST.get(item["type"], item["msg"][:1].lower() + item["msg"][1:]))
+        said_by_pydantic = item["msg"].removeprefix("Value error, ")  # which stands before what we say ourselves
+        musts.append(_MUST.get(item["type"], said_by_pydantic[:1].lower() + said_by_pydantic[1:]))
     said = (_wrong(name, value, musts) for name, (value, musts) in wrong.items())
     return f"{place}: {'; '.join(said)}"
 
@@ -145,7 +169,9 @@ def wrong_value(place: str, error: ValidationError) -> str:
 def _wrong(name: str, value: Any, musts: list[str]) -> str:
     if musts == [_MUST["missing"]]:  # the value is that of everything around it
         return f"{name} is missing: give {name}=..."
-    shown = name if name in SECRET else f"{name}={value!r}"
+    if not name:  # of several arguments together: the value is all of them, with the secrets
+        return "; ".join(musts)
+    shown = name if name in _UNSHOWN else f"{name}={value!r}"
     must = " or ".join(dict.fromkeys(musts)).replace("or must be", "or")
     return f"{shown} {must}{_EXAMPLES.get(name, '')}"
 
@@ -182,7 +208,7 @@ def checked_key(key: Any) -> SecretStr:
     """
     if key is not None and not isinstance(key, str | SecretStr):
         raise TypeError(f"api_key must be a str or a SecretStr, not {type(key).__name__}")
-    text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+    text = key_text(key)
     if not text:
         state = "missing" if key is None else "empty"
         raise ValueError(
@@ -194,16 +220,68 @@ def checked_key(key: Any) -> SecretStr:
     return SecretStr(text)
 
 
+def key_text(key: SecretStr | str | None) -> str:
+    """A key in plain text; empty for None."""
+    return (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
+
+
+def is_of_environment(key: SecretStr | str | None) -> bool:
+    """Whether a key is the environment's: a framework that builds a model anew gives it as an argument."""
+    return key_text(key) == key_text(from_variables("api_key"))
+
+
 def checked_address(base_url: str) -> str:
     """Where to send requests, without a slash at the end.
 
     Raises:
-        ValueError: it is no web address: the key and the prompt must not go anywhere else.
+        ValueError: it is no web address: the key and the prompt must not go anywhere else. No password is shown.
     """
     address = base_url.strip().rstrip("/")
-    if not address.lower().startswith(("https://", "http://")):
-        raise ValueError(f"base_url={base_url!r} must begin with https:// or http://")
+    if fault := _fault_of(address):
+        raise ValueError(f"base_url={without_user(base_url)!r} {fault}")
     return address
+
+
+def _fault_of(address: str) -> str | None:
+    if not address.lower().startswith(("https://", "http://")):
+        return "must begin with https:// or http://"
+    if "?" in address or "#" in address:
+        return "has a ? or a #, but paths are put after it: leave it out, or write it as %3F or %23 in a password"
+    with suppress(ValueError):
+        scheme, _, rest = _around_user(address)
+        parts = urlsplit(scheme + rest)
+        host, port = parts.hostname or "", parts.port
+        if re.fullmatch(r"\d+(\.\d+){3}", host):
+            ipaddress.IPv4Address(host)
+        if host.encode("idna") and port != 0 and address.isprintable():
+            return None
+    return "has no host, or a host or a port that cannot be: write https://host/path or https://host:8080/path"
+
+
+def check_clients(options: Mapping[str, Any]) -> None:
+    """Refuse HTTP clients that are none, or of the other colour; httpx itself is not imported, two packages have it.
+
+    Args:
+        options: ``http_client`` and ``http_async_client`` among them, or not.
+
+    Raises:
+        TypeError: one cannot send, or the sync one is async, or the other way round. It is not shown.
+    """
+    _check_client("http_client", options.get("http_client"), "Client", "http_async_client")
+    client = options.get("http_async_client")
+    if not (isinstance(client, str) and client == "aiohttp"):
+        _check_client("http_async_client", client, "AsyncClient", "http_client")
+
+
+def _check_client(name: str, client: Any, kind: str, other: str) -> None:
+    if client is None:
+        return
+    given, is_async = type(client).__name__, kind == "AsyncClient"
+    if isinstance(client, type) or not all(callable(getattr(client, does, None)) for does in ("send", "build_request")):
+        more = ', or "aiohttp"' if is_async else ""
+        raise TypeError(f"{name} must be an httpx.{kind} or httpx2.{kind}{more}, not a {given}")
+    if iscoroutinefunction(client.send) is not is_async:
+        raise TypeError(f"{name} must be {'an async' if is_async else 'a sync'} client: give this {given} as {other}")
 
 
 def same_kind(error: Exception, said: str) -> Exception:
@@ -212,10 +290,28 @@ def same_kind(error: Exception, said: str) -> Exception:
 
 
 def without_user(address: str) -> str:
-    """An address without the name and password that may stand before the host: they are secrets, and not shown."""
-    scheme, mark, rest = address.partition("://")
+    """An address without the user and password that may stand before the host: they are secrets, and not shown."""
+    scheme, _, rest = _around_user(address)
+    if "@" in rest and _fault_of(address):  # nobody knows where its password ends
+        return f"...@{address.rpartition('@')[2]}"
+    return scheme + rest
+
+
+def split_user(address: str) -> tuple[str, SecretStr]:
+    """An address without user and password, and the ``Authorization`` that these ask for, empty without any."""
+    scheme, both, rest = _around_user(address)
+    user, _, password = both.partition(":")
+    if not (user or password):
+        return scheme + rest, SecretStr("")
+    plain = f"{unquote(user)}:{unquote(password)}".encode()
+    return scheme + rest, SecretStr(f"Basic {base64.b64encode(plain).decode()}")
+
+
+def _around_user(address: str) -> tuple[str, str, str]:
+    scheme, mark, rest = address.partition("://") if "://" in address else ("", "", address)
     host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+    user, _, host = host.rpartition("@")
+    return scheme + mark, user, host + slash + path
 
 
 def from_variables(name: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -11,7 +10,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
 
-from openrouter_adapters.core.arguments import without_user
+from openrouter_adapters.core.arguments import from_variables, key_text, without_user
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import EndpointOptions
 
@@ -87,12 +86,17 @@ class OpenRouterModel(EndpointOptions):
     def __getstate__(self) -> dict[Any, Any]:
         """What is pickled. A key that was given travels along; one from the environment is of that machine."""
         state = BaseModel.__getstate__(self)
-        stays = dict.fromkeys(self._of_this_process()) | ({} if self._key_given else {"api_key": None})
-        return {**state, "__dict__": {**state["__dict__"], **stays}}
+        stays = dict.fromkeys(self._of_this_process())
+        if self.has_key_of_environment():
+            stays["api_key"] = None
+        private = {**state["__pydantic_private__"], "_first_key": None}
+        return {**state, "__dict__": {**state["__dict__"], **stays}, "__pydantic_private__": private}
 
     @override
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Take the key of this machine's environment, where none came along; without one, the first request fails."""
         BaseModel.__setstate__(self, state)
-        if self.api_key is None and os.environ.get("OPENROUTER_API_KEY"):
-            self.api_key = SecretStr(os.environ["OPENROUTER_API_KEY"])
+        self._key_given = self.api_key is not None
+        if self.api_key is None and (key := key_text(from_variables("api_key"))):
+            self.api_key = SecretStr(key)
+        self._first_key = self.api_key

@@ -13,6 +13,7 @@ The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from pydantic import (
@@ -26,20 +27,21 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    ValidationError,
     field_serializer,
 )
 
 from openrouter_adapters.core.arguments import (
+    check_clients,
     check_effort,
     check_timeout,
     from_environment,
-    from_variables,
+    is_of_environment,
+    key_text,
     known_arguments,
     own_names,
+    validated,
     warn_of_unknown_keys,
     without_user,
-    wrong_value,
 )
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
@@ -117,7 +119,7 @@ else:  # sent as they are, whatever is in them: the API is the authority
 class EndpointOptions(BaseModel):
     """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
 
     # Names that people bring along from other packages, and what they are called here.
     option_aliases: ClassVar[Mapping[str, str]] = {}
@@ -182,7 +184,8 @@ class EndpointOptions(BaseModel):
         exclude=True,
     )
 
-    # Whether the key was an argument: then it travels with a pickled model.
+    # The key that this was made with, and whether it was an argument: then it travels with a pickled model.
+    _first_key: KeyOption = PrivateAttr(default=None)
     _key_given: bool = PrivateAttr(default=False)
 
     # What the environment said, beside the key.
@@ -195,14 +198,12 @@ class EndpointOptions(BaseModel):
                 raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
             named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
             filled = from_environment(named)
-            try:
-                super().__init__(**filled)
-            except ValidationError as error:  # its own text is long, and shows what it was given
-                raise ValueError(wrong_value(type(self).__name__, error)) from None
+            validated(type(self).__name__, partial(super().__init__, **filled))
+            check_clients(vars(self))
             check_effort(named)
             check_timeout(self.timeout)
             warn_of_unknown_keys("provider", self.provider, ProviderPreferences.__annotations__)
-            self._key_given = named.get("api_key") is not None and not _of_environment(self.api_key)
+            self._first_key, self._key_given = self.api_key, not is_of_environment(self.api_key)
             self._environment = {
                 name: filled[name] for name in OF_ENVIRONMENT if named.get(name) is None and filled.get(name)
             }
@@ -210,6 +211,11 @@ class EndpointOptions(BaseModel):
     def of_environment(self) -> set[str]:
         """The options whose value is the environment's. They are not written down: it is asked again."""
         return {name for name, value in self._environment.items() if getattr(self, name) == value}
+
+    def has_key_of_environment(self) -> bool:
+        """Whether the key is the environment's: as this was made, or since it was changed."""
+        unchanged = key_text(self.api_key) == key_text(self._first_key)
+        return not self._key_given if unchanged else is_of_environment(self.api_key)
 
     @field_serializer(*OF_ENVIRONMENT)
     def _written(self, value: str | None, info: FieldSerializationInfo) -> str | None:
@@ -224,11 +230,6 @@ class EndpointOptions(BaseModel):
     def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Per-call options under the names that they have here."""
         return own_names(self.option_aliases, call)
-
-
-def _of_environment(key: SecretStr) -> bool:
-    """Whether a key is the environment's: a framework that builds a model anew gives it as an argument."""
-    return key.get_secret_value() == (from_variables("api_key") or "").strip()
 
 
 class OpenRouterOptions(EndpointOptions):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
-from openrouter_adapters.core.arguments import checked_address, from_variables
+from openrouter_adapters.core.arguments import checked_address, from_variables, key_text, split_user
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
 from openrouter_adapters.core.request import Request
@@ -24,7 +24,8 @@ def refresh_catalog(
     """Bring the facts about models (window, limits, prices, abilities) up to date, for the whole process.
 
     Takes the cached copy if it is young enough, otherwise asks ``GET /models`` and saves the answer. A refresh that
-    fails leaves what is known and gives one warning. Needs no key. https://openrouter.ai/docs/api-reference/models
+    fails leaves what is known and gives one warning. Needs no key; the environment's goes to OpenRouter itself or to
+    the environment's address, nowhere else. https://openrouter.ai/docs/api-reference/models
 
     Args:
         base_url: where to ask; the environment's (OPENROUTER_BASE_URL), or else OpenRouter itself.
@@ -35,11 +36,15 @@ def refresh_catalog(
     Returns:
         How many models were loaded; 0 when it failed.
     """
-    address = checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL)
+    own = from_variables("base_url") or DEFAULT_BASE_URL
+    asked_at = checked_address(base_url or own)
+    trusted = asked_at in (DEFAULT_BASE_URL, own.strip().rstrip("/"))
+    address, basic = split_user(asked_at)
     asked = Request(
         body={},
-        api_key=SecretStr(from_variables("api_key") or ""),
+        api_key=SecretStr(key_text(from_variables("api_key")) if trusted else ""),
         base_url=address,
+        basic=basic,
         timeout=timeout,
         max_retries=DEFAULT_MAX_RETRIES,
         path="/models",

@@ -7,20 +7,23 @@ is mutated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, SecretStr, create_model
 
 from openrouter_adapters.core.arguments import (
+    check_clients,
     check_effort,
     checked_address,
     checked_key,
+    split_user,
+    validated,
     warn_of_misplaced,
     warn_of_unknown_keys,
-    wrong_value,
 )
 from openrouter_adapters.core.options import (
     BESIDE_BODY,
@@ -41,6 +44,7 @@ CHAT, EMBEDDINGS, RERANK = "/chat/completions", "/embeddings", "/rerank"
 
 _DEEP = {"provider", "reasoning"}
 _NO_KEY = SecretStr("")
+_NOT_IN_HEADER_NAMES = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Request:
         body: the JSON body.
         headers: headers of this request, without the key.
         api_key: the key.
-        base_url: where to, without a slash at the end.
+        base_url: where to, without a slash at the end, and without a user and password.
+        basic: the ``Authorization`` that a user and password in the address ask for, in the place of the key; or empty.
         timeout: seconds to connect and between two bytes; None: the SDK's default.
         stall_timeout: seconds between two pieces of data; None: no limit.
         max_retries: at most this many requests more than one.
@@ -65,6 +70,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     api_key: SecretStr = _NO_KEY
     base_url: str = DEFAULT_BASE_URL
+    basic: SecretStr = field(default=_NO_KEY, repr=False)
     timeout: float | None = None
     stall_timeout: float | None = None
     max_retries: int = DEFAULT_MAX_RETRIES
@@ -120,18 +126,25 @@ def layered(
         call: per-call options by name, checked.
         content: what the request is about; wins over every option.
         path: the endpoint.
+
+    Raises:
+        TypeError: an HTTP client that is none, or of the other colour.
+        ValueError: no key, or an address or a header that cannot be.
     """
     override = dict(call)
     given = override.pop("default_headers", {})
     own = {} if given is None else {**(instance.get("default_headers") or {}), **given}
-    extra_headers = override.pop("extra_headers", None)  # the openai SDK's word for headers of one call
+    extra_headers = headers_of("extra_headers", override.pop("extra_headers", None))  # the openai SDK's word for it
     transport = {**instance, **{name: override[name] for name in TRANSPORT_OPTIONS if name in override}}
-    headers = {**header_options(instance, override), **own, **(extra_headers or {})}
+    headers = {**header_options(instance, override), **own, **extra_headers}
+    base_url, basic = split_user(checked_address(transport.get("base_url") or DEFAULT_BASE_URL))
+    check_clients(transport)
     return Request(
         body={**request_body(instance, override), **content},
         headers=distinct_headers(headers),
         api_key=checked_key(transport.get("api_key")),
-        base_url=checked_address(transport.get("base_url") or DEFAULT_BASE_URL),
+        base_url=base_url,
+        basic=basic,
         timeout=transport.get("timeout"),
         stall_timeout=transport.get("stall_timeout"),
         max_retries=DEFAULT_MAX_RETRIES if transport.get("max_retries") is None else transport["max_retries"],
@@ -216,15 +229,38 @@ def _header_value(value: Any) -> str | None:
     return ",".join(value) if isinstance(value, list) else value
 
 
+def headers_of(name: str, given: Any) -> Mapping[str, Any]:
+    """The headers that an option gives; none for None.
+
+    Raises:
+        ValueError: it is no object. It is not shown: it may be a secret.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(f'{name} must be an object, such as {{"X-Name": "value"}}, not a {type(given).__name__}')
+    return given or {}
+
+
+def _check_header_name(name: Any) -> None:
+    """Refuse a name that HTTP has no room for. Only its beginning is shown: its value may have got into it."""
+    if not isinstance(name, str):
+        raise ValueError(f"a header's name is a {type(name).__name__}, give text")
+    if not name:
+        raise ValueError("a header's name is empty")
+    if wrong := _NOT_IN_HEADER_NAMES.search(name):
+        said = f"a header's name has {wrong[0]!r} in it, after {name[: wrong.start()]!r}"
+        raise ValueError(f"{said}: HTTP allows letters, digits and !#$%&'*+-.^_`|~")
+
+
 def distinct_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     """Each header once, whatever its case: the later wins, None takes it away.
 
     Raises:
-        ValueError: a value that is no text, or has other characters than printable ASCII. It is not shown: it may be a
-            secret.
+        ValueError: a name that HTTP does not allow; a value that is no text, or has other characters than printable
+            ASCII. The value is not shown: it may be a secret.
     """
     made: dict[str, tuple[str, str | None]] = {}
     for name, value in headers.items():
+        _check_header_name(name)
         if not isinstance(value, str | None):
             raise ValueError(f"header {name}: its value is a {type(value).__name__}, give text")
         if value is not None and not (value.isascii() and value.isprintable()):
@@ -254,10 +290,8 @@ def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenR
     made = dict(call)
     for name, value in call.items():
         if value is not None and name in options.model_fields and name not in ("http_client", "api_key"):
-            try:
-                made[name] = getattr(_checker(options, name).model_validate({name: value}), name)
-            except ValidationError as error:
-                raise ValueError(wrong_value("this call", error)) from None
+            checked = validated("this call", partial(_checker(options, name).model_validate, {name: value}))
+            made[name] = getattr(checked, name)
     check_effort(call)
     if "provider" in call:
         warn_of_unknown_keys("provider", call["provider"], ProviderPreferences.__annotations__)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams
@@ -19,17 +19,22 @@ from langchain_core.load.serializable import SerializedConstructor, SerializedNo
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration
+from pydantic import SecretStr
 from typing_extensions import override
 
 from openrouter_adapters import __version__
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.arguments import SECRET, without_user
 from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.request import headers_of
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tools import wire_forms, wire_tool
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import _ChatModelBinding
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
@@ -141,7 +146,15 @@ def digest(headers: Mapping[str, Any]) -> str:
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     """What traces may show: no secrets, and no objects that are none of their business."""
     shown = {name: value for name, value in options.items() if name not in SECRET}
-    return {**shown, "base_url": without_user(shown["base_url"])} if shown.get("base_url") else shown
+    if "base_url" in shown:
+        address = shown.pop("base_url")  # what is no text will be refused
+        shown |= known(base_url=without_user(address) if isinstance(address, str) else None)
+    return shown
+
+
+def _with_stop(stop: list[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options and the stops that LangChain says; it knows no other name for them, but options have one."""
+    return {**options, "stop": options.get("stop") if stop is None else stop}
 
 
 class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
@@ -165,20 +178,27 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
 
     @override
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        return super()._get_invocation_params(stop=stop, **_shown(kwargs))
+        return super()._get_invocation_params(**_with_stop(stop, _shown(self.own_names(kwargs))))
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
         call = wire_forms(self.own_names(kwargs))  # tools and schemas by what is in them, not by their names
-        own = None if "default_headers" in call and call["default_headers"] is None else self.default_headers
-        given = (own, call.get("default_headers"), call.get("extra_headers"))
-        headers = {name: value for layer in given for name, value in (layer or {}).items()}
+        given = {name: headers_of(name, call.get(name)) for name in ("default_headers", "extra_headers")}
+        own = {} if "default_headers" in call and call["default_headers"] is None else self.default_headers or {}
+        headers = {name: value for layer in (own, *given.values()) for name, value in layer.items()}
         hidden = {"headers": digest(headers)} if headers else {}
         if "base_url" in self.of_environment():  # not written down, but another gateway's answers are others
             hidden["base_url"] = without_user(self.base_url or "")
         vars(self).pop("_serialized", None)  # core keeps it, but options can be changed in place
-        return super()._get_llm_string(stop=stop, **_shown(call), **hidden)
+        return super()._get_llm_string(**_with_stop(stop, {**_shown(call), **hidden}))
+
+    @override
+    def bind(self, **kwargs: Any) -> _ChatModelBinding:
+        """This model with options for every call. A key among them becomes a SecretStr: bindings show what is bound."""
+        keys = {name for name in kwargs if self.option_aliases.get(name, name) == "api_key"}
+        hidden = {name: SecretStr(kwargs[name]) for name in keys if isinstance(kwargs[name], str)}
+        return super().bind(**{**kwargs, **hidden})
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:

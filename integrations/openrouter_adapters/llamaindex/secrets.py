@@ -16,6 +16,8 @@ from openrouter_adapters.core import arguments
 SECRET = (*arguments.SECRET, "async_http_client")
 """Options that are secret, under their names in LlamaIndex's packages too."""
 
+_ADDRESSES = ("base_url", "api_base")
+
 
 class Hidden(str):
     """A value that shows nothing of itself, however it is printed, dumped or stored; copies still hold it.
@@ -41,24 +43,26 @@ class Hidden(str):
         return str, (str(self),)
 
 
+def is_secret(name: str, value: Any) -> bool:
+    """Whether an option is secret: always, or because it is an address that may have a password in it."""
+    return name in SECRET or (name in _ADDRESSES and "@" in str(value))
+
+
 def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with their secrets hidden, those in ``additional_kwargs`` too."""
-    return _with_secrets(options, Hidden)
+    """Options with their secrets hidden, those in ``additional_kwargs`` too; None is no secret."""
+    return _changed(
+        options, lambda name, value: Hidden(value) if value is not None and is_secret(name, value) else value
+    )
 
 
 def revealed(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they were before `hidden`."""
-    return _with_secrets(options, _shown)
+    return _changed(options, lambda _, value: value.value if isinstance(value, Hidden) else value)
 
 
-def _shown(value: Any) -> Any:
-    return value.value if isinstance(value, Hidden) else value
-
-
-def _with_secrets(options: Mapping[str, Any], changed: Callable[[Any], Any]) -> dict[str, Any]:
-    """A copy of options, what is secret in it changed; None says that there is nothing, which is no secret."""
-    made = {name: changed(value) if name in SECRET and value is not None else value for name, value in options.items()}
+def _changed(options: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
+    made = {name: change(name, value) for name, value in options.items()}
     more = made.get("additional_kwargs")
     if isinstance(more, Mapping):
-        made["additional_kwargs"] = _with_secrets(more, changed)
+        made["additional_kwargs"] = _changed(more, change)
     return made

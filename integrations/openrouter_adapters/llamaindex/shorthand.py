@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import Field, field_serializer, field_validator, model_validator
 from typing_extensions import override
 
-from openrouter_adapters.core.request import checked_call, merged
+from openrouter_adapters.core.request import checked_call, headers_of, merged
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
-from openrouter_adapters.llamaindex.secrets import SECRET, revealed
+from openrouter_adapters.llamaindex.secrets import is_secret, revealed
 
 SHORT = ("order", "allow_fallbacks", "additional_kwargs")
 """Options that stand for others: two keys of ``provider``, and a dict of anything."""
@@ -46,7 +46,7 @@ class AdditionalKwargs(LlamaIndexModel):
 
     @field_serializer("additional_kwargs")
     def _without_secrets(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
-        return options and {name: value for name, value in options.items() if name not in SECRET}
+        return options and {name: value for name, value in options.items() if not is_secret(name, value)}
 
     @override
     def set_options(self) -> dict[str, Any]:
@@ -78,13 +78,18 @@ def spelled_out(options: Mapping[str, Any], before: Mapping[str, Any] = MappingP
 def in_the_open(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options without secrets in ``additional_kwargs``, which is shown: they become options of their own."""
     more = options.get("additional_kwargs")
-    secret = {name: more[name] for name in SECRET if name in more} if isinstance(more, Mapping) else {}
+    secret = (
+        {name: value for name, value in more.items() if is_secret(name, value)} if isinstance(more, Mapping) else {}
+    )
     if not (secret and isinstance(more, Mapping)):
         return dict(options)
-    headers = {**(secret.pop("default_headers", None) or {}), **(secret.pop("extra_headers", None) or {})}
-    made = {**options, "additional_kwargs": {name: more[name] for name in more if name not in SECRET}}
-    own = {"default_headers": {**(options.get("default_headers") or {}), **headers}} if headers else {}
-    return made | {ALIASES.get(name, name): value for name, value in secret.items()} | own
+    shown = {name: value for name, value in more.items() if name not in secret}
+    layers = [headers_of(name, secret.pop(name, None)) for name in ("default_headers", "extra_headers")]
+    headers = {name: value for layer in layers for name, value in layer.items()}
+    before = headers_of("default_headers", options.get("default_headers")) if headers else {}
+    own = {"default_headers": {**before, **headers}} if headers else {}
+    named = {ALIASES.get(name, name): value for name, value in secret.items()}
+    return {**options, "additional_kwargs": shown, **named, **own}
 
 
 def _laid_over(before: Any, value: Mapping[str, Any]) -> dict[str, Any]:
