@@ -355,10 +355,11 @@ def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """The headers of a request; an ``Authorization`` of the caller's own takes the place of the key."""
+    """The headers of a request. The caller's own ``Authorization`` first, then the address's, then the key."""
     key = request.api_key.get_secret_value()
+    authorization = request.basic.get_secret_value() or (f"Bearer {key}" if key else "")
     has_own = any(name.lower() == "authorization" for name in request.headers)
-    return request.headers if has_own or not key else {**request.headers, "Authorization": f"Bearer {key}"}
+    return request.headers if has_own or not authorization else {**request.headers, "Authorization": authorization}
 
 
 def _timeout(request: Request) -> Any:
