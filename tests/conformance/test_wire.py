@@ -50,6 +50,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "crlf_line_ends.sse": HELLO,
     "odd_line_separators.sse": {**HELLO, "text": "Hel\u2028lo\u0085\u000b"},
     "white_space_before_body.json": HELLO,
+    "byte_order_mark.sse": HELLO,
+    "byte_order_mark.json": HELLO,
+    "delta_in_a_whole_answer.json": HELLO,
     # reasoning
     "signature_after_the_thought.sse": {
         **HELLO,
@@ -80,6 +83,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "finish_reason": "length",
         "native_finish_reason": "max_tokens",
         "calls": [("c1", "add", '{"a": 1, "b')],
+    },
+    # the last call had no arguments yet: that is not the same as none
+    "call_cut_off_before_its_arguments.sse": {
+        **CALLED,
+        "finish_reason": "length",
+        "calls": [("c1", "now", {}), ("c2", "add", "")],
+    },
+    "call_cut_off_before_its_arguments.json": {
+        **CALLED,
+        "finish_reason": "length",
+        "calls": [("c1", "now", {}), ("c2", "add", "")],
     },
     "arguments_missing.json": {**ENDED, "finish_reason": "tool_calls", "calls": [("c1", "now", {})]},
     "arguments_cut_off.json": {
@@ -137,6 +151,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 BROKE_OFF = {"text": "Hel", "cost": 0.001}
+GONE = {"code": 502, "status_code": 502, "message": "Provider disconnected", "retryable": True}
 # The class, what the error says, and what had arrived; the HTTP status where it is not 200.
 FAILURES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "error_after_text.sse": (
@@ -148,6 +163,15 @@ FAILURES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "StreamInterruptedError",
         {"code": 400, "message": "Token limit reached", "retryable": False},
         {"text": "Hello", "cost": 0.001},
+    ),
+    "error_event.sse": ("StreamInterruptedError", GONE, {"text": "Hel"}),
+    "error_in_the_delta.sse": ("StreamInterruptedError", GONE, {"text": "Hel"}),
+    "error_in_another_choice.sse": ("StreamInterruptedError", GONE, {"text": "Hel"}),
+    "usage_after_an_error.sse": ("StreamInterruptedError", GONE, BROKE_OFF),
+    "error_named_after_its_reason.sse": (
+        "RateLimitError",
+        {"code": 429, "provider": "P", "message": "Slow down", "retryable": True},
+        {"cost": 0.001},
     ),
     "error_before_text.sse": (
         "RateLimitError",
@@ -162,6 +186,19 @@ FAILURES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "ends_after_text.sse": ("IncompleteStreamError", {"model": "a/b", "generation_id": "gen-1"}, {"text": "Hello"}),
     "no_json_in_a_chunk.sse": ("MalformedResponseError", {"provider": "P"}, {"text": "Hel"}),
     "no_choice_at_all.sse": ("MalformedResponseError", {"generation_id": "gen-1"}, {}),
+    "empty_choice.sse": ("MalformedResponseError", {"generation_id": "gen-1"}, {}),
+    "empty_choice.json": ("MalformedResponseError", {"generation_id": "gen-1"}, {}),
+    "error_in_the_message.json": ("ProviderError", GONE, BROKE_OFF),
+    "usage_beside_an_error.json": (
+        "ProviderError",
+        {**GONE, "generation_id": "gen-1", "openrouter_metadata": {"strategy": "direct"}},
+        {"cost": 0.001},
+    ),
+    "error_as_the_object.json": ("InvalidRequestError", {"status_code": 400, "message": "No such model"}, {}),
+    "error_in_a_word.json": ("InvalidRequestError", {"status_code": 400, "retryable": False}, {}),
+    "detail_alone.json": ("UnprocessableRequestError", {"message": "field required"}, {}),
+    "page.json": ("ProviderError", {"status_code": 502, "message": "an HTML page: 502 Bad Gateway"}, {}),
+    "events_of_a_refusal.json": ("RateLimitError", {"status_code": 429, "message": "Slow down", "code": 429}, {}),
     "error_under_200.json": ("RateLimitError", {"code": 429, "status_code": 429, "upstream": "slow down"}, {}),
     "broken_off.json": ("ProviderError", {"code": 502, "message": "Provider disconnected"}, BROKE_OFF),
     "finish_reason_error.json": ("ProviderError", {"generation_id": "gen-1", "provider": "P"}, {}),
@@ -175,6 +212,9 @@ FAILURES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "context_overflow.json": ("ContextOverflowError", {"error_type": "context_length_exceeded"}, {}),
 }
 STATUS = {
+    "detail_alone.json": 422,
+    "page.json": 502,
+    "events_of_a_refusal.json": 429,
     "upstream_as_an_object.json": 502,
     "moderated.json": 403,
     "no_endpoints.json": 404,
