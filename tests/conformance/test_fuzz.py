@@ -157,11 +157,71 @@ def test_any_chunks(data: st.DataObject, way: Way, server: ReplayServer, runner:
     outcome(way, Answer(stream.encode(), headers={"content-type": EVENTS}), server, runner)
 
 
-@given(at=st.integers(0, len(as_stream(unfolded(BODY)))), way=streaming, hangs_up=st.booleans())
+# ------------------------------------------------------------------------------------------------- cut at any byte
+
+
+def piece(finish_reason: str | None = None, **delta: Any) -> Any:
+    head = {"id": "gen-1", "created": 1, "model": "a/b", "provider": "P"}
+    return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+
+
+def call(index: int, call_id: str | None, name: str | None, arguments: str) -> Any:
+    return piece(tool_calls=[{"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}])
+
+
+STREAM = as_stream(
+    [
+        *(piece(reasoning="Hm"), piece(content="Hel"), piece(content="lo é\U0001f600"), piece(refusal="no")),
+        *(call(0, "c1", "add", ""), call(0, None, None, '{"a": '), call(0, None, None, "1}"), call(1, "c2", "now", "")),
+        piece("tool_calls", content=""),
+        {**piece("tool_calls", content=""), "usage": BODY["usage"]},
+    ]
+)
+SAID = "Hello é\U0001f600"
+CALLS = [("c1", "add", {"a": 1}), ("c2", "now", {})]
+FINISHED = STREAM.index(b'"finish_reason": "tool_calls"')
+
+
+def judged(way: Way, outcome: Any, at: int) -> None:
+    """The whole answer, if its finish reason got through, and nothing less; otherwise an error with what did."""
+    if isinstance(outcome, OpenRouterError):
+        partial = outcome.partial
+        assert SAID.startswith(partial.text if partial else "")
+        for made, (_, name, args) in zip(partial.tool_calls if partial else (), CALLS, strict=False):
+            assert made.name in ("", name) and made.args in (None, args)
+        assert at <= FINISHED or outcome.retryable
+    else:
+        shown = way.shown(outcome)
+        assert (shown["text"], shown["reasoning"], shown["refusal"], shown["calls"]) == (SAID, "Hm", "no", CALLS)
+        assert at > FINISHED
+
+
+@given(at=st.integers(0, len(STREAM) - 1), way=streaming, hangs_up=st.booleans())
 @few
 def test_a_stream_cut_anywhere(at: int, way: Way, hangs_up: bool, server: ReplayServer, runner: asyncio.Runner) -> None:
-    cut = as_stream(unfolded(BODY))[:at]
-    outcome(way, Answer(cut, headers={"content-type": EVENTS}, hangs_up=hangs_up), server, runner)
+    answer = Answer(STREAM[:at], headers={"content-type": EVENTS}, hangs_up=hangs_up)
+    judged(way, way.outcome(runner, server.put(answer)), at)
+
+
+def test_a_stream_cut_everywhere(server: ReplayServer, runner: asyncio.Runner) -> None:
+    """Every byte, once, in one of the ways."""
+    ways = [way for way in WAYS if way.streams]
+    for at in range(len(STREAM)):
+        way = ways[at % len(ways)]
+        answer = Answer(STREAM[:at], headers={"content-type": EVENTS}, hangs_up=at % 3 == 0)
+        judged(way, way.outcome(runner, server.put(answer)), at)
+
+
+def test_a_whole_stream_is_an_answer(server: ReplayServer, runner: asyncio.Runner) -> None:
+    for way in (way for way in WAYS if way.streams):
+        judged(way, way.outcome(runner, server.put(Answer(STREAM, headers={"content-type": EVENTS}))), len(STREAM))
+
+
+@given(at=st.integers(0, len(json.dumps(BODY)) - 1), way=ways, hangs_up=st.booleans())
+@few
+def test_a_body_cut_anywhere(at: int, way: Way, hangs_up: bool, server: ReplayServer, runner: asyncio.Runner) -> None:
+    answer = Answer(json.dumps(BODY).encode()[:at], hangs_up=hangs_up)
+    assert isinstance(way.outcome(runner, server.put(answer)), OpenRouterError)
 
 
 @given(body=st.binary(max_size=60) | st.text(max_size=20).map(str.encode), way=ways, status=st.sampled_from([200, 500]))
