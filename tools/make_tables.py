@@ -30,7 +30,7 @@ from openrouter_adapters.core.options import (
     Reasoning,
     RerankOptions,
 )
-from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS
+from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS, LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
 from openrouter_adapters.llamaindex import OpenRouter, OpenRouterEmbedding
 from openrouter_adapters.llamaindex import OpenRouterRerank as LlamaIndexRerank
@@ -46,6 +46,9 @@ _PLACES = {
     "query_input_type": "body: `input_type`",
     "document_input_type": "body: `input_type`",
 }
+_ASKING: dict[str, Any] = {"model": "openai/gpt-4o-mini", "api_key": "any", "max_retries": 0}
+# What would otherwise take its time.
+_LIMITS: dict[str, dict[str, Any]] = {"silence": {"timeout": 0.2}, "comments_forever": {"stall_timeout": 0.2}}
 # Where a run of chat's own options begins.
 _AFTER = {"models": "model", "preset": "provider", "request_metadata": "trace"}
 _NAMES = {SecretStr: "str", Any: "object", int | float: "float"}
@@ -121,9 +124,27 @@ def aliases(model: type[EndpointOptions]) -> str:
     return table(["also accepted", "means"], ([f"`{old}`", f"`{new}`"] for old, new in model.option_aliases.items()))
 
 
-def faults() -> str:
-    """Every fault of the gateway."""
-    return table(["fault", "what the client gets"], ([f"`{name}`", doc] for name, doc in FAULTS.items()))
+def outcomes() -> str:
+    """What every fault of the gateway comes to: tried out, unstreamed and streamed."""
+    with LocalGateway() as gateway, ChatOpenRouter(**_ASKING, base_url=gateway.base_url) as model:
+        rows = [[f"`{name}`", doc, *tried(name, gateway, model)] for name, doc in FAULTS.items()]
+    return table(["fault", "what goes over the wire", "`invoke`, `chat`", "`stream`, `stream_chat`"], rows)
+
+
+def tried(fault: str, gateway: LocalGateway, model: ChatOpenRouter) -> list[str]:
+    """What one fault comes to."""
+    cells, limits = [], _LIMITS.get(fault, {})
+    for ask in (lambda: model.invoke("Hello", **limits), lambda: list(model.stream("Hello", **limits))):
+        details = {"seconds": 0.01} if fault == "slow_start" else {}
+        gateway.reply(chunks=["one", " two"], cost=0.0)
+        gateway.fault(fault, after=1, **details)
+        try:
+            ask()
+            cells.append("an answer")
+        except errors.OpenRouterError as error:
+            cells.append(f"`{type(error).__name__}`{', passes' if error.retryable else ''}")
+        gateway.reset()
+    return cells
 
 
 def market() -> str:
@@ -167,7 +188,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "langchain aliases": lambda: aliases(ChatOpenRouter),
     "llamaindex aliases": lambda: aliases(OpenRouter),
     "llamaindex embedding aliases": lambda: aliases(OpenRouterEmbedding),
-    "faults": faults,
+    "faults": outcomes,
     "market": market,
     "errors": tree,
     "error attributes": attributes,

@@ -359,7 +359,9 @@ def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
 
 
 def _shown(data: bytes) -> str:
-    return repr(data[:200].decode("utf-8", "replace").strip())
+    text = data[:_REFUSAL_BYTES].decode("utf-8", "replace").strip()
+    said = words(text) or ""
+    return said if said != text else repr(text[:200])
 
 
 def _is_json(data: bytes) -> bool:
