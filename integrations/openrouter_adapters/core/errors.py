@@ -38,8 +38,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.wire import dict_of, dicts_of
-
-_LONGEST = 2000  # characters of somebody's words that are shown
+from openrouter_adapters.core.words import in_short, plain
 
 
 class OpenRouterError(openai.OpenAIError):
@@ -94,7 +93,7 @@ class OpenRouterError(openai.OpenAIError):
         response: Any = None,
     ) -> None:
         # The openai classes' own constructors ask for HTTP objects that are not always there.
-        Exception.__init__(self, _in_short(message))
+        Exception.__init__(self, in_short(message))
         self.message = message
         self.status_code: Any = status_code
         self.code: Any = code
@@ -119,7 +118,7 @@ class OpenRouterError(openai.OpenAIError):
         where = [f"provider {self.provider}" if self.provider else "", f"model {self.model}" if self.model else ""]
         place = ", ".join(filter(None, where))
         head = " ".join(filter(None, [str(self.status_code or self.code or ""), f"({place})" if place else ""]))
-        message = _in_short(self.message)
+        message = in_short(self.message)
         said = f"{head}: {message}" if head else message
         remedy = "" if self.retryable else self.remedy  # what passes by itself needs none
         sentences = list(filter(None, [said, *self._details(), remedy]))
@@ -129,10 +128,13 @@ class OpenRouterError(openai.OpenAIError):
         """Sentences about what else is known."""
         excluded = dict_of(self.availability).get("excluded_by")
         others = dict_of(self.availability).get("fallback_models")
+        stands = dict_of(dict_of(self.availability).get("constraint"))
         return [
-            f"Upstream said: {_in_short(self.upstream)}" if self.upstream else "",
+            f"Upstream said: {in_short(plain(self.upstream))}" if self.upstream else "",
             f"Failed before: {before}." if (before := _previous(self.body)) else "",
             f"Excluded by: {_listing(excluded)}." if excluded else "",
+            f"{stands['field']}: {stands.get('detail') or 'stands in the way'}." if stands.get("field") else "",
+            _spent(dict_of(dict_of(self.body).get("metadata"))),
             f"Models that would do: {_listing(others)}." if others else "",
             f"The credits buy {self.affordable_tokens} tokens." if self.affordable_tokens is not None else "",
             f"Try again in {self.retry_after:g} s." if self.retry_after is not None else "",
@@ -162,10 +164,11 @@ def _listing(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _in_short(text: str) -> str:
-    """Somebody's words, short enough to be read, and without characters that do things to a terminal."""
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text):,} characters)"
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in shown)
+def _spent(metadata: Mapping[str, Any]) -> str:
+    """Which limit is reached, and when it is lifted, where the server tells."""
+    if not (source := metadata.get("limit_source")):
+        return ""
+    return f"Limit: {source}{f', until {until}' if (until := metadata.get('resets_at')) else ''}."
 
 
 def _previous(body: object) -> str:

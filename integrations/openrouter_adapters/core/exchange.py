@@ -17,8 +17,9 @@ from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.stream import BOM, DONE, Delta, EventSplitter, ReplyBuilder, broken_off, looks_like_events
 from openrouter_adapters.core.surrogates import Mender, mended
 from openrouter_adapters.core.tries import Tries
-from openrouter_adapters.core.trouble import Trouble, from_wire, words
+from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
+from openrouter_adapters.core.words import words
 
 A = TypeVar("A", Reply, Answer[Any])
 C = TypeVar("C")
@@ -150,7 +151,7 @@ class Exchange:
         try:
             body = parse(data)
         except ValueError:
-            raise self._malformed(f"the body is no JSON: {_shown(data)}") from None
+            raise self._malformed(f"the body is no JSON, or not all of it: {_shown(data)}") from None
         if not isinstance(body, dict):
             raise self._malformed(f"the body is no JSON object: {_shown(data)}")
         return body

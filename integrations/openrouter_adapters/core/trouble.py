@@ -31,6 +31,7 @@ from openrouter_adapters.core.errors import (
 )
 from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.wire import bool_of, dict_of, int_of, text_of
+from openrouter_adapters.core.words import words
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.request import Request
@@ -67,10 +68,6 @@ _OVERFLOW_TEXT = re.compile(
 )
 _NO_ENDPOINTS = re.compile(r"^no (endpoints|allowed providers|available)", re.IGNORECASE)
 _AFFORD = re.compile(r"can only afford (\d+)")
-_WORDS = ("message", "detail", "error", "errors", "msg", "reason", "title")
-_PAGE = re.compile(r"<html|<!doctype html", re.IGNORECASE)
-_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _IN_FLIGHT = {"in_flight_budget_exhausted", "openrouter_in_flight_budget"}
 
 
@@ -138,21 +135,6 @@ class Trouble:
         if inner is not None and 400 <= inner < 600:
             return inner
         return _BY_TYPE.get(str(code)) or _BY_TYPE.get(kind or "")
-
-
-def words(said: Any) -> str | None:
-    """The words in an error body, be it text, an object, a list or a page; None when there are none."""
-    if isinstance(said, str):
-        return _page_words(said) if _PAGE.search(said[:1000]) else said.strip() or None
-    if isinstance(said, dict):
-        said = [said[key] for key in _WORDS if key in said]
-    return next(filter(None, map(words, said)), None) if isinstance(said, list) else None
-
-
-def _page_words(page: str) -> str:
-    """What an HTML page says: its title, or else its text."""
-    title = _TITLE.search(page)
-    return f"an HTML page: {' '.join(_TAG.sub(' ', title[2] if title else page).split())}"
 
 
 def _code(code: Any) -> int | str | None:
