@@ -12,12 +12,14 @@ PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
 EXTRAS  := langchain,llamaindex,gateway
 INSTALL := -m pip --quiet --disable-pip-version-check install --no-compile --constraint constraints.txt
 DECLARED := pyproject.toml constraints.txt Makefile
+SECONDS ?= 120
+SEED    ?=
 
 MAKEFLAGS += --no-print-directory
 # Without compiled modules every run compiles both frameworks anew; with --no-compile only what is imported is compiled.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench record clean
+.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench soak record clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +58,10 @@ format: $(VENV3)/.dev-ready ## rewrite the code as `make check` wants it
 bench: $(VENV3)/.dev-ready ## the side-by-side measurements
 	@test -f benchmarks/run.py || { echo "There are no benchmarks yet: benchmarks/run.py comes later."; exit 1; }
 	$(PY) benchmarks/run.py
+
+soak: $(VENV3)/.dev-ready $(VENV2)/.dev-ready ## many calls at once with random faults: SECONDS=120 on each openai, SEED= for the same again
+	$(PY) -m tests.soak --seconds $(SECONDS) $(SEED:%=--seed %)
+	$(VENV2)/bin/python -m tests.soak --seconds $(SECONDS) $(SEED:%=--seed %)
 
 record: $(VENV3)/.dev-ready ## make the cassettes anew, against the local gateway or live when OPENROUTER_API_KEY is set
 	$(PY) -m cassettes.record
