@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.leaving import Held, guard, sweep
+from openrouter_adapters.core.leaving import Held, aclose, guard, sweep
 from openrouter_adapters.core.reading import adeltas, awhole_body, deltas, whole_body
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
@@ -318,7 +318,7 @@ class AsyncReplyStream:
         self._held.release()
         # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
         await self._held.response.aclose()
-        await self._rest.aclose()
+        await aclose(self._rest)
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
         if self._first is not None and self._rest is not None:

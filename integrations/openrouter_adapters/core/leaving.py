@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
@@ -73,8 +73,10 @@ def hang_up(response: Any) -> bool:
     """End a connection at once, without any lock; a read that is blocked in another thread returns.
 
     Returns:
-        Whether there is a socket to do it with.
+        Whether nothing more is to be done: there was a socket to do it with, or it had ended by itself.
     """
+    if response.is_closed:  # the connection may serve another request by now
+        return True
     stream = response.extensions.get("network_stream")
     sock = stream.get_extra_info("socket") if stream is not None else None
     if sock is None:
@@ -82,6 +84,15 @@ def hang_up(response: Any) -> bool:
     with suppress(OSError):  # it is closed already
         sock.shutdown(socket.SHUT_RDWR)
     return True
+
+
+async def aclose(items: AsyncGenerator[Any, None]) -> None:
+    """Close an async generator, unless somebody does that already: a loop closes all that are collected, at once."""
+    try:
+        await items.aclose()
+    except RuntimeError as error:
+        if "already running" not in str(error):
+            raise
 
 
 def multiplexed(response: Any) -> bool:
