@@ -61,9 +61,11 @@ _STATUS_TYPES: dict[int, tuple[str, ...]] = {
 _BY_TYPE = {name: status for status, names in _STATUS_TYPES.items() for name in names}
 _NEVER_RETRIED = {400, 401, 403, 404, 413, 422}
 _OVERFLOW_TYPES = {"context_length_exceeded", "token_limit_exceeded", "string_too_long"}
+# The words of OpenRouter, OpenAI, Anthropic, Google, xAI, Bedrock, Cohere, Groq, vLLM, llama.cpp and others.
 _OVERFLOW_TEXT = re.compile(
-    r"maximum context length|context[ _]length[ _]exceeded|context window"
-    r"|prompt is too long|input is too long|too many tokens(?! per)",
+    r"maximum (context|prompt|input|model) length|context[ _](length[ _]exceeded|window|size|limit)"
+    r"|(prompt|input) is too long|too many tokens(?! per)|token count.{0,40} exceeds"
+    r"|reduce the length of the (messages|prompt|input)|tokens` ?\+ ?`max_new_tokens|inputs` tokens \+",
     re.IGNORECASE,
 )
 _NO_ENDPOINTS = re.compile(r"^no (endpoints|allowed providers|available)", re.IGNORECASE)
