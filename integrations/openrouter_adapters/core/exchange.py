@@ -151,9 +151,9 @@ class Exchange:
         try:
             body = parse(data)
         except ValueError:
-            raise self._malformed(f"the body is no JSON, or not all of it: {_shown(data)}") from None
+            raise self._malformed(f"the body is no JSON, or not all of it: {self._shown(data)}") from None
         if not isinstance(body, dict):
-            raise self._malformed(f"the body is no JSON object: {_shown(data)}")
+            raise self._malformed(f"the body is no JSON object: {self._shown(data)}")
         return body
 
     def _told(self, answer: A) -> A:
@@ -216,9 +216,9 @@ class Exchange:
         try:
             chunk = parse(data, self._mender.mend)
         except ValueError:
-            raise self._malformed(f"a chunk is no JSON: {_shown(data)}", self.builder.reply()) from None
+            raise self._malformed(f"a chunk is no JSON: {self._shown(data)}", self.builder.reply()) from None
         if not isinstance(chunk, dict):
-            raise self._malformed(f"a chunk is no JSON object: {_shown(data)}", self.builder.reply())
+            raise self._malformed(f"a chunk is no JSON object: {self._shown(data)}", self.builder.reply())
         return self.builder.feed(chunk)
 
     def afterwards(self, block: bytes) -> int:
@@ -315,7 +315,7 @@ class Exchange:
 
     def _error(self, error: Any, partial: Reply, *, begun: bool = False) -> errors.OpenRouterError:
         trouble = Trouble(
-            error=hidden(error, self.request.api_key.get_secret_value()),
+            error=hidden(error, *self.request.secrets),
             status=self.response.status_code,
             headers=self.response.headers,
             response=self.response,
@@ -332,13 +332,19 @@ class Exchange:
 
     def _make(self, cls: type[errors.OpenRouterError], said: str, partial: Reply | None) -> errors.OpenRouterError:
         return (self._specialize or _same)(cls)(
-            hidden(said, self.request.api_key.get_secret_value()),
+            hidden(said, *self.request.secrets),
             provider=partial.provider if partial else None,
             model=(partial.model if partial else None) or next(iter(self.request.asked), None),
             generation_id=(partial.id if partial else None) or self.response.headers.get("x-generation-id"),
             partial=worth_keeping(partial),
             response=self.response,
         )
+
+    def _shown(self, data: bytes) -> str:
+        """What is shown of bytes that are no answer; secrets go before it is cut short, perhaps within one."""
+        text = hidden(data[:_REFUSAL_BYTES].decode("utf-8", "replace").strip(), *self.request.secrets)
+        said = words(text) or ""
+        return said if said != text else repr(text[:200])
 
 
 def _error_in(choices: list[dict[str, Any]]) -> Any:
@@ -357,12 +363,6 @@ def _json_in(data: bytes) -> Any:
 
 def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
     return cls
-
-
-def _shown(data: bytes) -> str:
-    text = data[:_REFUSAL_BYTES].decode("utf-8", "replace").strip()
-    said = words(text) or ""
-    return said if said != text else repr(text[:200])
 
 
 def _is_json(data: bytes) -> bool:

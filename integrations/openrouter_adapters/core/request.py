@@ -90,6 +90,13 @@ class Request:
         """The models asked for in order: ``model``, then ``models``."""
         return models_in(self.body)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What proves who asks: the key, and what the ``Authorization`` of the address or the caller says instead."""
+        own = [value for name, value in self.headers.items() if name.lower() == "authorization"]
+        instead = [value.rpartition(" ")[2] for value in (self.basic.get_secret_value(), *own)]
+        return (self.api_key.get_secret_value(), *instead)
+
 
 def models_in(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The models that a body asks for in order: ``model``, then ``models``."""

@@ -61,17 +61,17 @@ def known(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def hidden(value: Any, secret: str) -> Any:
-    """A value without a secret in any of its texts: a server may repeat what it was sent.
+def hidden(value: Any, *secrets: str) -> Any:
+    """A value without secrets in any of its texts: a server may repeat what it was sent.
 
     Args:
         value: anything out of JSON.
-        secret: the secret; one so short that it may stand in any text is left alone.
+        *secrets: the secrets; one so short that it may stand in any text is left alone.
     """
-    if len(secret) < _SHORTEST_SECRET:
-        return value
     if isinstance(value, str):
-        return value.replace(secret, "***")
+        for secret in secrets:
+            value = value.replace(secret, "***") if len(secret) >= _SHORTEST_SECRET else value
+        return value
     if isinstance(value, dict):
-        return {hidden(key, secret): hidden(item, secret) for key, item in value.items()}
-    return [hidden(item, secret) for item in value] if isinstance(value, list) else value
+        return {hidden(key, *secrets): hidden(item, *secrets) for key, item in value.items()}
+    return [hidden(item, *secrets) for item in value] if isinstance(value, list) else value
