@@ -79,7 +79,7 @@ def hang_up(response: Any) -> bool:
     sock = stream.get_extra_info("socket") if stream is not None else None
     if sock is None:
         return False
-    with suppress(OSError):  # it is closed already
+    with suppress(Exception):  # it is closed already, or of an event loop that does not lend its sockets
         sock.shutdown(socket.SHUT_RDWR)
     return True
 
@@ -103,15 +103,18 @@ def guard(response: Any) -> asyncio.Task[None]:
 async def _close_when_cancelled(response: Any) -> None:
     try:
         await asyncio.get_running_loop().create_future()
-    finally:
+    except asyncio.CancelledError:  # nothing else: once the loop is closed, there is nothing to await with
         await response.aclose()
 
 
+_of_the_parent: list[Any] = []
+
+
 def _after_fork() -> None:
-    """A forked child must not hang up on its parent's connections."""
-    global _left
-    _left = SimpleQueue()
-    _held.clear()
+    """A forked child neither hangs up on its parent's connections nor closes them, which would need their locks."""
+    global _held, _left
+    _of_the_parent.append((_held, _left))
+    _held, _left = {}, SimpleQueue()
 
 
 if hasattr(os, "register_at_fork"):
