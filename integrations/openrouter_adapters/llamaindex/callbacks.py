@@ -100,6 +100,12 @@ async def aclosed_with(items: AsyncGenerator[T, None], *within: AsyncGenerator[A
     """The items of an async generator; at their end, or when it is left, that and those within are closed."""
     async with AsyncExitStack() as left:
         for each in (*reversed(within), items):
-            left.push_async_callback(each.aclose)
+            left.push_async_callback(_aclose, each)
         async for item in items:
             yield item
+
+
+async def _aclose(items: AsyncGenerator[Any, None]) -> None:
+    """Close an async generator, unless that is under way: of garbage, each generator is closed in a task of its own."""
+    if not items.ag_running:
+        await items.aclose()
