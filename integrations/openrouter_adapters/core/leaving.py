@@ -22,19 +22,19 @@ class Held:
 
     Args:
         response: it.
-        blocks: what reads it.
+        reader: the generator that reads it.
         loop: the event loop that it belongs to; None: none.
     """
 
     def __init__(
         self,
         response: Any,
-        blocks: Iterator[bytes] | AsyncIterator[bytes] | None = None,
+        reader: Iterator[Any] | AsyncIterator[Any],
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.response = response
         self.loop = loop
-        self._blocks = blocks
+        self._reader = reader
         _held[id(self)] = self
 
     def close(self) -> None:

@@ -212,12 +212,11 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         So the input ends when the reader leaves. `atransform` needs none of this.
         """
         pieces = (piece for piece in input)
+        arriving = super().transform(pieces, config, **kwargs)
         with ExitStack() as left:
-            arriving = super().transform(pieces, config, **kwargs)
             for each in (arriving, input, pieces):  # closed in reverse: before LangChain's, what it reads
                 left.callback(getattr(each, "close", _nothing))
-            for parsed in arriving:
-                yield parsed
+            yield from (parsed for parsed in arriving)  # to leave this leaves LangChain's as it is
 
     @override
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:

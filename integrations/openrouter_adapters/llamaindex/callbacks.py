@@ -107,5 +107,5 @@ async def aclosed_with(items: AsyncGenerator[T, None], *within: AsyncGenerator[A
 
 async def _aclose(items: AsyncGenerator[Any, None]) -> None:
     """Close an async generator, unless that is under way: of garbage, each generator is closed in a task of its own."""
-    if not items.ag_running:
+    if not getattr(items, "ag_running", False):
         await items.aclose()
