@@ -163,6 +163,7 @@ class Connections:
         """The client for sync requests."""
         with self._lock:
             self._users.add(user)
+            self._forget_closed_loops()
             if self._sync is None:
                 self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings()))
             return self._sync
@@ -250,9 +251,13 @@ shared = Connections()
 atexit.register(lambda: shared.close_sync())
 
 
+_of_the_parent: list[Connections] = []
+
+
 def _after_fork() -> None:
-    """A forked child must not talk over its parent's connections."""
+    """A forked child must not talk over its parent's connections; nor close them, for their locks may be held."""
     global shared
+    _of_the_parent.append(shared)
     shared = Connections()
 
 
