@@ -76,6 +76,12 @@ def _accepted(response: Any) -> Any:
     return response
 
 
+def _not_sent(error: Exception) -> openai.OpenAIError:
+    """What an exception while sending is: a hook of the caller's client may raise for an error status by itself."""
+    response = getattr(error, "response", None)
+    return Unsent() if getattr(response, "is_success", True) else Refused(response)
+
+
 class _SyncSDK(OpenAI):
     """Without the SDK's own headers: neither ``OPENAI_ORG_ID`` nor ``OPENAI_CUSTOM_HEADERS`` leak to OpenRouter."""
 
@@ -89,7 +95,7 @@ class _SyncSDK(OpenAI):
         try:
             response = super()._send_request(request, stream=stream, **kwargs)
         except Exception as error:
-            raise Unsent from error
+            raise _not_sent(error) from error
         return _accepted(response)
 
     @property
@@ -109,7 +115,7 @@ class _AsyncSDK(AsyncOpenAI):
         try:
             response = await super()._send_request(request, stream=stream, **kwargs)
         except Exception as error:
-            raise Unsent from error
+            raise _not_sent(error) from error
         return _accepted(response)
 
     @property

@@ -18,7 +18,7 @@ from openrouter_adapters.core.request import Request
 _TIMEOUTS = {"TimeoutException", "TimeoutError"}
 _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
 # Addresses that no request can go to: those of redirects, since the caller's own was looked at.
-_NOWHERE = {"InvalidURL", "UnicodeError"}
+_NOWHERE = {"InvalidURL", "OverflowError", "UnicodeError"}
 # What the next try would meet again.
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
@@ -32,11 +32,12 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
         ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
     """
     cause = error.__cause__ if isinstance(error, Unsent) and isinstance(error.__cause__, Exception) else error
-    nowhere = cause is not error and _names(cause) & _NOWHERE
+    nowhere = cause is not error and any(_names(one) & _NOWHERE for one in chain(cause))
     kind = network_trouble(cause) or (errors.APIConnectionError if nowhere else None)
     made = kind and connection_error(cause, kind, request, specialize)
     if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
         check_sendable("", request.body)
+        forget_secrets(cause, request, frames=False)
         raise cause
     forget_secrets(cause, request)
     raise made from cause
@@ -86,11 +87,14 @@ def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and what it came from."""
+    """An exception, and what it came from or consists of."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from chain(one)
         error = error.__cause__ or error.__context__
 
 
@@ -109,10 +113,13 @@ def scrub(response: Any, request: Request) -> None:
             _strip(one.headers, request)
 
 
-def forget_secrets(error: BaseException, request: Request) -> None:
+def forget_secrets(error: BaseException, request: Request, *, frames: bool = True) -> None:
     """Take the secret headers out of everything that an exception of the SDK's or the network's holds on to.
 
-    Their requests have them, and so have the frames of their tracebacks.
+    Args:
+        error: the exception; its requests have them, and so have the frames of its traceback.
+        request: what was asked.
+        frames: whether to let go of the frames too: of an exception of the caller's own they are wanted.
     """
     for one in chain(error):
         held, response = vars(one).get("_request") or vars(one).get("request"), vars(one).get("response")
@@ -121,7 +128,8 @@ def forget_secrets(error: BaseException, request: Request) -> None:
         if response is not None and hasattr(response, "history"):
             scrub(response, request)
         _forget_request_info(one)
-        one.__traceback__ = None
+        if frames:
+            one.__traceback__ = None
 
 
 def _strip(headers: Any, request: Request) -> None:
