@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from pydantic_core import from_json
-
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
+from openrouter_adapters.core.parsing import json_in, parse, partial_json
 from openrouter_adapters.core.reply import Reply, worth_keeping
-from openrouter_adapters.core.stream import (
-    BOM,
-    DONE,
-    OF_AN_ANSWER,
-    Delta,
-    EventSplitter,
-    ReplyBuilder,
-    broken_off,
-    looks_like_events,
-    says_error,
-)
-from openrouter_adapters.core.surrogates import Mender, mended
+from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, looks_like_events
+from openrouter_adapters.core.stream import OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
+from openrouter_adapters.core.surrogates import Mender
 from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
@@ -36,27 +25,6 @@ C = TypeVar("C")
 
 # So much is read of a body that says what went wrong: JSON may have parsed files in it, a page nothing of use.
 _REFUSAL_BYTES, _REFUSAL_JSON_BYTES = 65_536, 8_388_608
-
-
-def parse(data: bytes, mend: Callable[[Any], Any] = mended) -> Any:
-    """A JSON value.
-
-    Args:
-        data: the JSON text.
-        mend: what joins or replaces halves of characters, where there are any.
-
-    Raises:
-        ValueError: it is none, or nested deeper than anything that OpenRouter sends.
-    """
-    try:
-        return from_json(data)
-    except ValueError as error:
-        if b"\\u" not in data or "recursion" in str(error):
-            raise
-    try:
-        return mend(json.loads(data))  # the standard library reads lone halves, which half an emoji leaves
-    except RecursionError:
-        raise ValueError("nested too deep") from None
 
 
 class Exchange:
@@ -137,7 +105,7 @@ class Exchange:
     def _whole_stream(self, data: bytes) -> Reply:
         """An answer that streams though nobody asked for that."""
         self._is_events = True
-        for _ in (*self.fold(data), *self.end()):
+        for _ in (*self.fold(data.lstrip().removeprefix(BOM)), *self.end()):
             pass
         return self.reply()
 
@@ -170,7 +138,7 @@ class Exchange:
     def _object(self, data: bytes) -> dict[str, Any]:
         if not data.strip():
             raise self._malformed("the body is empty")
-        body = _json_in(data)
+        body = json_in(data)
         if body is None:
             raise self._malformed(f"the body is no JSON, or not all of it: {self._shown(data)}")
         listed = dicts_of(body)[:1]
@@ -276,7 +244,7 @@ class Exchange:
             return
         if not self.over:
             rest = self._splitter.rest()
-            yield from self._folded([data for data in rest if data == DONE or _json_in(data) is not None])
+            yield from self._folded([data for data in rest if data == DONE or json_in(data) is not None])
         if self.failed:
             raise self._error(self.builder.error, self.builder.reply(), begun=self.builder.started)
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
@@ -334,7 +302,9 @@ class Exchange:
 
     def _refusal(self, data: bytes) -> errors.OpenRouterError:
         """What an error status means; its body may be anything, or be cut off."""
-        said = _json_in(data) or _partial_json(data)
+        said = json_in(data)
+        if said is None:
+            said = partial_json(data)
         if said is None:
             said = data.decode("utf-8", "replace").strip()  # a page of a proxy, perhaps
         inner = said.get("error") or said if isinstance(said, dict) else said
@@ -378,25 +348,6 @@ def _error_in(choices: list[dict[str, Any]]) -> Any:
     """The error that one of the choices has, in whichever place."""
     places = [place for choice in choices for place in (choice, dict_of(choice.get("message")))]
     return next((place["error"] for place in places if place.get("error")), None)
-
-
-def _json_in(data: bytes) -> Any:
-    """The JSON that a body is, or that its events have, those with an error first; None when there is none."""
-    data = data.lstrip().removeprefix(BOM)
-    found = []
-    for text in (data, *EventSplitter().feed(data + b"\n\n")):
-        with suppress(ValueError):
-            found.append(parse(text))
-            if text is data:
-                break
-    return next((one for one in found if dict_of(one).get("error")), found[0] if found else None)
-
-
-def _partial_json(data: bytes) -> Any:
-    """What can be read of JSON that was cut off; None when that is nothing."""
-    with suppress(ValueError):
-        return from_json(data, allow_partial="trailing-strings") or None
-    return None
 
 
 def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
