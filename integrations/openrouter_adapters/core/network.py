@@ -18,9 +18,10 @@ from openrouter_adapters.core.request import Request
 _TIMEOUTS = {"TimeoutException", "TimeoutError"}
 _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
 # Addresses that no request can go to: those of redirects, since the caller's own was looked at.
-_NOWHERE = {"InvalidURL", "UnicodeError"}
+_NOWHERE = {"InvalidURL", "UnicodeError", "OverflowError"}
 # What the next try would meet again.
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
+_LAST_PORT, _LONGEST_LABEL = 65_535, 63
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
 
 
@@ -32,7 +33,7 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
         ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
     """
     cause = error.__cause__ if isinstance(error, Unsent) and isinstance(error.__cause__, Exception) else error
-    nowhere = cause is not error and _names(cause) & _NOWHERE
+    nowhere = cause is not error and any(_names(one) & _NOWHERE for one in (cause, *_grouped(cause)))
     kind = network_trouble(cause) or (errors.APIConnectionError if nowhere else None)
     made = kind and connection_error(cause, kind, request, specialize)
     if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
@@ -48,10 +49,27 @@ def connection_error(
     """The exception for trouble before any response."""
     if kind is errors.APITimeoutError and stalls(error, request):
         kind = errors.StallTimeoutError
-    said = f"{named(error)} ({request.base_url}{limit(kind, request)})"
-    may_pass = not any(_names(one) & _HOPELESS or "CERTIFICATE_VERIFY" in str(one)[:500] for one in chain(error))
+    why = "; a proxy on the way asks for credentials" if _is_refusal_of_a_proxy(error) else ""
+    said = f"{named(error)}{why} ({request.base_url}{limit(kind, request)})"
+    may_pass = not any(map(_is_hopeless, chain(error)))
     cls = specialize(kind) if specialize else kind
     return cls(said, model=next(iter(request.asked), None), retryable=may_pass)
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    said, request = str(error)[:500], vars(error).get("_request")
+    refused = "CERTIFICATE_VERIFY" in said or _is_refusal_of_a_proxy(error)
+    return bool(_names(error) & _HOPELESS) or refused or (request is not None and _leads_nowhere(request.url))
+
+
+def _is_refusal_of_a_proxy(error: BaseException) -> bool:
+    """Whether a proxy asks for credentials before it opens a tunnel."""
+    return "ProxyError" in _names(error) and str(error).startswith("407")
+
+
+def _leads_nowhere(url: Any) -> bool:
+    """Whether a port or a name cannot be; not every HTTP client looks at those of a redirect before it goes there."""
+    return (url.port or 0) > _LAST_PORT or any(len(label) > _LONGEST_LABEL for label in url.raw_host.split(b"."))
 
 
 def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None:
@@ -86,12 +104,18 @@ def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and what it came from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
+    """An exception, what it came from, and what is in it, where it is a group."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__ or one.__context__, *_grouped(one)]
+
+
+def _grouped(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
 
 
 def _names(error: BaseException) -> set[str]:
