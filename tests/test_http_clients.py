@@ -170,7 +170,7 @@ def test_trouble_of_any_transport_is_ours(way: Way, make: Make, generation: Any,
     assert isinstance(caught.value, APITimeoutError) is kind.endswith("Timeout") and leaks(caught.value) == []
 
 
-# ------------------------------------------------------------------------------------------------------ the caller's code
+# ---------------------------------------------------------------------------------------------------- the caller's code
 
 
 @plain_ways

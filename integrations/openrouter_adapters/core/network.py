@@ -5,7 +5,9 @@ All by name, since the two majors of the SDK stand on two generations of httpx, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import openai
@@ -104,14 +106,26 @@ def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, what it came from, and what is in it, where it is a group."""
+    """An exception, what it came from, and what is in it, where it is a group; nothing of the caller's."""
     waiting, seen = [error], set[int]()
     while waiting:
         one = waiting.pop(0)
-        if one is not None and id(one) not in seen:
+        if one is not None and id(one) not in seen and not _is_callers(one):
             seen.add(id(one))
             yield one
             waiting += [one.__cause__ or one.__context__, *_grouped(one)]
+
+
+def _is_callers(error: BaseException) -> bool:
+    """Whether the caller is handling this one meanwhile: it was caught in a frame that still runs, and is none of ours.
+
+    Then it is only the context of what happened since.
+    """
+    caught = error.__traceback__.tb_frame if error.__traceback__ else None
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame is not caught:
+        frame = frame.f_back
+    return frame is not None and not frame.f_globals.get("__name__", "").startswith(f"{__package__}.")
 
 
 def _grouped(error: BaseException) -> tuple[BaseException, ...]:

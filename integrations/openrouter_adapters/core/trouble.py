@@ -124,7 +124,7 @@ class Trouble:
         if self.status == 407:
             return "a proxy on the way asks for credentials"
         if 300 <= self.status < 400 and (elsewhere := self.headers.get("location")):
-            where = hidden(elsewhere, *self.request.secrets)
+            where = hidden(elsewhere, *(self.request.secrets if self.request else ()))
             return f"the server redirects to {where}, where nobody followed: give that address as base_url"
         return "no reason was given"
 
