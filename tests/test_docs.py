@@ -18,7 +18,8 @@ from llama_index.core.base.llms.types import ChatResponse
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.model import OpenRouterModel
 from openrouter_adapters.core.reply import Reply
-from openrouter_adapters.core.stream import DONE, EventSplitter, ReplyBuilder
+from openrouter_adapters.core.sse import DONE, EventSplitter
+from openrouter_adapters.core.stream import ReplyBuilder
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.gateway.pytest_plugin import _openrouter_gateway_server, openrouter_gateway
 from openrouter_adapters.langchain import ChatOpenRouter

@@ -78,12 +78,24 @@ def test_headers_of_a_call_win_over_the_models(way: Way) -> None:
 # ------------------------------------------------------------------------------------------ the environment, and files
 
 # All that the SDK's sources read, but for OPENAI_LOG, which logs.
-VARIABLES = (
-    *("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_WEBHOOK_SECRET"),
-    *("OPENAI_BASE_URL", "OPENAI_CUSTOM_HEADERS", "OPENAI_API_TYPE", "OPENAI_API_VERSION"),
-    *("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY"),
-    *("AWS_BEARER_TOKEN_BEDROCK", "AWS_BEDROCK_BASE_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
-)
+VARIABLES = [
+    "OPENAI_API_KEY",
+    "OPENAI_ADMIN_KEY",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+    "OPENAI_WEBHOOK_SECRET",
+    "OPENAI_BASE_URL",
+    "OPENAI_CUSTOM_HEADERS",
+    "OPENAI_API_TYPE",
+    "OPENAI_API_VERSION",
+    "AZURE_OPENAI_ENDPOINT",
+    "AZURE_OPENAI_AD_TOKEN",
+    "AZURE_OPENAI_API_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_BEDROCK_BASE_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+]
 VALUES = {
     "nothing": "",
     "headers": "X-Garbage: garbage\nAuthorization: Bearer garbage\n\ngärbäge: gärbäge\u2028",

@@ -111,6 +111,19 @@ def test_of_an_endless_refusal_only_the_beginning_is_read(way: Way, runner: asyn
 
 
 @anyhow
+@pytest.mark.parametrize("cut", [False, True])
+def test_of_json_nothing_is_lost(way: Way, cut: bool, runner: asyncio.Runner) -> None:
+    """Parsed files come with a refusal, to be reused; what stands before them counts even when they are cut off."""
+    files = [{"type": "file", "file": {"content": [{"type": "text", "text": "x" * 300_000}]}}]
+    metadata = {"limit_source": "openrouter_in_flight_budget", "file_annotations": files}
+    body = json.dumps({"error": {"code": 402, "message": "Too much at once", "metadata": metadata}}).encode()
+    with RawServer([http("402 X", body)[: -100 if cut else None]]) as server:
+        error = outcome(way, server, runner)
+        assert (error.code, error.message, error.retryable) == (402, "Too much at once", True)
+        assert cut or error.body["metadata"]["file_annotations"] == files
+
+
+@anyhow
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -178,12 +191,39 @@ def test_a_stream_that_does_not_say_so(way: Way, kind: str | None, before: bytes
         assert text(way, outcome(way, server, runner)) == "Hello"
 
 
-@streams
-def test_the_first_bytes_may_come_one_by_one(way: Way, runner: asyncio.Runner) -> None:
-    head = http("200 OK", b"", "text/plain", "open")
-    pieces: list[Step] = [part for at in range(8) for part in (STREAM[at : at + 1], 0.005)]
-    with RawServer([head, *pieces, STREAM[8:] + DONE]) as server:
+@anyhow
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", EVENTS])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["", "BOM"])
+@pytest.mark.parametrize("sent", [STREAM + DONE, BODY], ids=["stream", "body"])
+def test_the_first_bytes_may_come_one_by_one(
+    way: Way, kind: str, before: bytes, sent: bytes, runner: asyncio.Runner
+) -> None:
+    head, whole = http("200 OK", b"", kind, "open"), before + sent
+    pieces: list[Step] = [part for at in range(8) for part in (whole[at : at + 1], 0.003)]
+    with RawServer([head, *pieces, whole[8:]]) as server:
         assert text(way, outcome(way, server, runner)) == "Hello"
+
+
+@anyhow
+def test_a_body_may_come_in_pieces_that_look_like_comments(way: Way, runner: asyncio.Runner) -> None:
+    at = BODY.index(b": ")
+    head = http("200 OK", b"", "application/json", "open")
+    with RawServer([head, BODY[:at], 0.25, BODY[at : at + 9], 0.25, BODY[at + 9 :]]) as server:
+        assert text(way, outcome(way, server, runner, stall_timeout=0.4)) == "Hello"
+
+
+@anyhow
+@pytest.mark.parametrize("pieces", [[b"\n: OPENROUTER PROCESSING\n"], [b": OPENROUTER", b" PROCESSING\n\n"]])
+@pytest.mark.parametrize("status", ["200 OK", "429 X"])
+def test_comments_keep_alive_wherever_they_are_cut(
+    way: Way, pieces: list[bytes], status: str, runner: asyncio.Runner
+) -> None:
+    kept = [part for _ in range(30) for piece in pieces for part in (piece, 0.05)]
+    with RawServer([http(status, b"", "application/json", "open"), *kept]) as server:
+        begun = time.monotonic()
+        error = outcome(way, server, runner, stall_timeout=0.3)
+        assert isinstance(error, StallTimeoutError) or error.status_code == 429
+        assert took(begun) < 1.4
 
 
 @anyhow
@@ -225,6 +265,15 @@ def test_silence_before_the_headers_is_a_timeout(way: Way, transport: str | None
     with RawServer([5.0]) as server:
         assert type(outcome(way, server, runner, transport, timeout=0.3)).__name__ == "APITimeoutError"
         assert isinstance(outcome(way, server, runner, transport, stall_timeout=0.3), StallTimeoutError)
+
+
+@transports
+@pytest.mark.parametrize("elsewhere", ["http://127.0.0.1:70000/x", f"http://{'a' * 300}.example/"])
+def test_a_redirect_to_nowhere_is_a_connection_error(
+    way: Way, transport: str | None, elsewhere: str, runner: asyncio.Runner
+) -> None:
+    with RawServer([http("307 X", b"", None, "length", f"location: {elsewhere}")]) as server:
+        assert isinstance(outcome(way, server, runner, transport), APIConnectionError)
 
 
 # -------------------------------------------------------------------------------------------------- calls, and the rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -145,6 +146,65 @@ def test_what_is_known_is_carried_and_said() -> None:
     ):
         assert part in said
     assert "options" not in said, "keys of one's own may be in there"
+
+
+# Every documented `error_type`, and what it is under HTTP 200, where it is all that is said.
+TYPES: dict[type[Exception], tuple[int, list[str]]] = {
+    errors.ContextOverflowError: (400, ["context_length_exceeded", "token_limit_exceeded", "string_too_long"]),
+    errors.InvalidRequestError: (
+        400,
+        [
+            *("max_tokens_exceeded", "invalid_request", "invalid_prompt", "content_policy_violation", "refusal"),
+            *("invalid_image", "image_too_large", "image_too_small", "unsupported_image_format"),
+            "image_download_failed",
+        ],
+    ),
+    errors.AuthenticationError: (401, ["authentication"]),
+    errors.InsufficientCreditsError: (402, ["payment_required"]),
+    errors.PermissionDeniedError: (403, ["permission_denied"]),
+    errors.NotFoundError: (404, ["not_found", "image_not_found"]),
+    errors.UnprocessableRequestError: (422, ["unprocessable"]),
+    errors.RateLimitError: (429, ["rate_limit_exceeded"]),
+}
+SERVER = {"server": 500, "unmapped": 500, "provider_unavailable": 502, "provider_overloaded": 503, "timeout": 504}
+KNOWN_TYPES = [
+    *((name, status, cls) for cls, (status, names) in TYPES.items() for name in names),
+    *((name, status, errors.ProviderError) for name, status in SERVER.items()),
+    ("precondition_failed", 412, errors.InvalidRequestError),
+    ("payload_too_large", 413, errors.InvalidRequestError),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "cls"), KNOWN_TYPES)
+@pytest.mark.parametrize("place", [{"code": "{}"}, {"metadata": {"error_type": "{}"}}, {"type": "{}"}], ids=str)
+def test_a_type_alone_says_enough(name: str, status: int, cls: type[Exception], place: dict[str, Any]) -> None:
+    error = json.loads(json.dumps(place).replace("{}", name))
+    made = from_wire(Trouble({"message": "x", **error}))
+    assert type(made) is cls
+    assert (made.status_code, made.error_type, made.retryable) == (status, name, status == 429 or status >= 500)
+
+
+OVERFLOWS = [
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
+    "prompt is too long: 209335 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+    "Input is too long for requested model.",
+    "too many tokens: total number of tokens in the prompt exceeds the limit of 128000",
+    "Please reduce the length of the messages or completion.",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens",
+    "the request exceeds the available context size (4096 tokens), try increasing it",
+]
+ORDINARY = ["Too many tokens per minute", "max_tokens must be at least 16", "Invalid schema for response_format"]
+
+
+@pytest.mark.parametrize("text", [*OVERFLOWS, *ORDINARY])
+@pytest.mark.parametrize("upstream", [False, True])
+def test_an_overflow_is_told_by_its_words(text: str, upstream: bool) -> None:
+    error = {"message": "Provider returned error", "metadata": {"raw": text}} if upstream else {"message": text}
+    made = from_wire(Trouble({"code": 400, **error}, status=400))
+    assert type(made) is (errors.ContextOverflowError if text in OVERFLOWS else errors.InvalidRequestError)
 
 
 @pytest.mark.parametrize("message", ["Rate limit exceeded", "Rate limit exceeded."])

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_adapters.core.reply import Reply
-from openrouter_adapters.core.stream import Delta, EventSplitter, ReplyBuilder
+from openrouter_adapters.core.sse import EventSplitter
+from openrouter_adapters.core.stream import Delta, ReplyBuilder
 
 HEAD = {"id": "gen-1", "object": "chat.completion.chunk", "created": 1, "model": "a/b", "provider": "P"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "cost": 0.001, "is_byok": False}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.leaving import Held, guard, sweep
+from openrouter_adapters.core.leaving import Held, aclose, guard, sweep
 from openrouter_adapters.core.reading import adeltas, awhole_body, deltas, whole_body
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
@@ -116,7 +116,7 @@ class Client:
         try:
             send = getattr(sdk, request.method)
             call = _sdk_call(request, stream)
-            response = (send(cast_to=object, stream=True, stream_cls=connections.Opened, **call)).response
+            response = send(cast_to=object, stream=True, stream_cls=connections.Opened, **call).response
         except connections.Refused as refused:
             response = refused.response
         except Exception as error:
@@ -305,7 +305,7 @@ class AsyncReplyStream:
     async def __aenter__(self) -> AsyncReplyStream:
         """As `ReplyStream.__enter__`."""
         self._exchange, self._first, self._rest = await self._client.astart(self._request)
-        self._held = Held(self._exchange.response, loop=asyncio.get_running_loop())
+        self._held = Held(self._exchange.response, self._rest, asyncio.get_running_loop())
         self._guard = guard(self._exchange.response)
         return self
 
@@ -318,7 +318,9 @@ class AsyncReplyStream:
         self._held.release()
         # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
         await self._held.response.aclose()
-        await self._rest.aclose()
+        await aclose(self._rest)
+        if not self._guard.done():
+            await asyncio.wait({self._guard})
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
         if self._first is not None and self._rest is not None:

@@ -88,6 +88,12 @@ def _accepted(response: Any) -> Any:
     return response
 
 
+def _not_sent(error: Exception) -> openai.OpenAIError:
+    """What an exception while sending is: a hook of the caller's client may raise for an error status by itself."""
+    response = getattr(error, "response", None)
+    return Unsent() if getattr(response, "is_success", True) else Refused(response)
+
+
 class _SyncSDK(OpenAI):
     """Without the SDK's own headers: neither ``OPENAI_ORG_ID`` nor ``OPENAI_CUSTOM_HEADERS`` leak to OpenRouter."""
 
@@ -101,7 +107,7 @@ class _SyncSDK(OpenAI):
         try:
             response = super()._send_request(request, stream=stream, **kwargs)
         except Exception as error:
-            raise Unsent from error
+            raise _not_sent(error) from error
         return _accepted(response)
 
     @property
@@ -121,7 +127,7 @@ class _AsyncSDK(AsyncOpenAI):
         try:
             response = await super()._send_request(request, stream=stream, **kwargs)
         except Exception as error:
-            raise Unsent from error
+            raise _not_sent(error) from error
         return _accepted(response)
 
     @property
@@ -175,6 +181,7 @@ class Connections:
         """The client for sync requests."""
         with self._lock:
             self._users.add(user)
+            self._forget_closed_loops()
             if self._sync is None:
                 self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings(_leave_behind)))
             return self._sync
@@ -267,9 +274,13 @@ shared = Connections()
 atexit.register(lambda: shared.close_sync())
 
 
+_of_the_parent: list[Connections] = []
+
+
 def _after_fork() -> None:
-    """A forked child must not talk over its parent's connections."""
+    """A forked child must not talk over its parent's connections; nor close them, for their locks may be held."""
     global shared
+    _of_the_parent.append(shared)
     shared = Connections()
 
 

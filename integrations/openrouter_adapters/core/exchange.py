@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from pydantic_core import from_json
-
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
+from openrouter_adapters.core.parsing import json_in, parse, partial_json
 from openrouter_adapters.core.reply import Reply, worth_keeping
-from openrouter_adapters.core.stream import BOM, DONE, Delta, EventSplitter, ReplyBuilder, broken_off, looks_like_events
-from openrouter_adapters.core.surrogates import Mender, mended
+from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, looks_like_events
+from openrouter_adapters.core.stream import OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
+from openrouter_adapters.core.surrogates import Mender
 from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
@@ -24,29 +23,8 @@ from openrouter_adapters.core.words import words
 A = TypeVar("A", Reply, Answer[Any])
 C = TypeVar("C")
 
-_REFUSAL_BYTES = 65_536
-"""So much is read of a body that only says what went wrong."""
-
-
-def parse(data: bytes, mend: Callable[[Any], Any] = mended) -> Any:
-    """A JSON value.
-
-    Args:
-        data: the JSON text.
-        mend: what joins or replaces halves of characters, where there are any.
-
-    Raises:
-        ValueError: it is none, or nested deeper than anything that OpenRouter sends.
-    """
-    try:
-        return from_json(data)
-    except ValueError as error:
-        if b"\\u" not in data or "recursion" in str(error):
-            raise
-    try:
-        return mend(json.loads(data))  # the standard library reads lone halves, which half an emoji leaves
-    except RecursionError:
-        raise ValueError("nested too deep") from None
+# So much is read of a body that says what went wrong: JSON may have parsed files in it, a page nothing of use.
+_REFUSAL_BYTES, _REFUSAL_JSON_BYTES = 65_536, 8_388_608
 
 
 class Exchange:
@@ -73,6 +51,8 @@ class Exchange:
         self._specialize = specialize
         self._splitter = EventSplitter()
         self._mender = Mender()
+        self._size = 0
+        self._has_data = False
         self._head: list[bytes] = []  # what came before it was clear whether these are events, or a body, which it is
         self._is_events: bool | None = False if self.refused else None
         kind = response.headers.get("content-type", "").lower()
@@ -82,11 +62,21 @@ class Exchange:
     # ---- a whole answer
 
     def collect(self, block: bytes) -> bool:
-        """Take a block of a body; False when no more is of use. White space and comments are no data."""
+        """Take a block of a body; False when no more is of use. White space is no data, nor are comments before any."""
         self._head.append(block)
-        if self.alive is not None and not (block.isspace() or block.startswith(b":")):
+        self._size += len(block)
+        if self.alive is not None and not self._keeps_alive(block):
             self.alive()
-        return not self.refused or sum(map(len, self._head)) < _REFUSAL_BYTES
+        if not self.refused or self._size < _REFUSAL_BYTES:
+            return True
+        return self._size < _REFUSAL_JSON_BYTES and self._head[0].lstrip()[:1] in (b"{", b"[", b":", b"d", b"e")
+
+    def _keeps_alive(self, block: bytes) -> bool:
+        if self._has_data:
+            return block.isspace()
+        lines = (line.lstrip() for line in self.collected().split(b"\n"))
+        self._has_data = any(line and not line.startswith(b":") for line in lines)
+        return not self._has_data
 
     def collected(self) -> bytes:
         """The body so far."""
@@ -108,14 +98,14 @@ class Exchange:
         reply, broken = Reply.from_body(body), _error_in(choices)
         if broken or reply.finish_reason == "error":
             raise self._error(broken or broken_off(reply.native_finish_reason), reply)
-        if not any(choices[0].get(key) is not None for key in ("message", "delta", "finish_reason")):
+        if not any(choices[0].get(key) is not None for key in OF_AN_ANSWER):
             raise self._malformed("the answer's choice is empty", reply)
         return self._told(reply)
 
     def _whole_stream(self, data: bytes) -> Reply:
         """An answer that streams though nobody asked for that."""
-        self._head.clear()  # the data were collected there
-        for _ in (*self.fold(data), *self.end()):
+        self._is_events = True
+        for _ in (*self.fold(data.lstrip().removeprefix(BOM)), *self.end()):
             pass
         return self.reply()
 
@@ -140,18 +130,20 @@ class Exchange:
         """
         if self.refused:
             raise self._refusal(data)
-        body = self._object(data.removeprefix(BOM))
-        if body.get("error") or body.get("object") == "error":
+        body = self._object(data)
+        if body.get("error") or says_error(body):
             raise self._error(body.get("error") or body, Reply.from_body(body))
         return body
 
     def _object(self, data: bytes) -> dict[str, Any]:
         if not data.strip():
             raise self._malformed("the body is empty")
-        try:
-            body = parse(data)
-        except ValueError:
-            raise self._malformed(f"the body is no JSON, or not all of it: {self._shown(data)}") from None
+        body = json_in(data)
+        if body is None:
+            raise self._malformed(f"the body is no JSON, or not all of it: {self._shown(data)}")
+        listed = dicts_of(body)[:1]
+        if listed and listed[0].get("error"):  # an error of Google's own comes in a list
+            return listed[0]
         if not isinstance(body, dict):
             raise self._malformed(f"the body is no JSON object: {self._shown(data)}")
         return body
@@ -184,9 +176,12 @@ class Exchange:
         """
         if not self._is_events:
             block = self._sorted_out(block)
-        events = self._splitter.feed(block) if block else ()
+        events = self._splitter.feed(block) if block else []
         if events and self.alive is not None:
             self.alive()
+        yield from self._folded(events)
+
+    def _folded(self, events: list[bytes]) -> Iterator[Delta]:
         arrived = iter(events)
         for data in arrived:
             if data == DONE:
@@ -248,8 +243,8 @@ class Exchange:
             yield from self.one_body(self.collected())
             return
         if not self.over:
-            rest = [data for data in self._splitter.rest() if data == DONE or _is_json(data)]
-            yield from self.fold(b"".join(b"data: " + data + b"\n\n" for data in rest))
+            rest = self._splitter.rest()
+            yield from self._folded([data for data in rest if data == DONE or json_in(data) is not None])
         if self.failed:
             raise self._error(self.builder.error, self.builder.reply(), begun=self.builder.started)
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
@@ -307,7 +302,9 @@ class Exchange:
 
     def _refusal(self, data: bytes) -> errors.OpenRouterError:
         """What an error status means; its body may be anything, or be cut off."""
-        said = _json_in(data.removeprefix(BOM))
+        said = json_in(data)
+        if said is None:
+            said = partial_json(data)
         if said is None:
             said = data.decode("utf-8", "replace").strip()  # a page of a proxy, perhaps
         inner = said.get("error") or said if isinstance(said, dict) else said
@@ -353,21 +350,5 @@ def _error_in(choices: list[dict[str, Any]]) -> Any:
     return next((place["error"] for place in places if place.get("error")), None)
 
 
-def _json_in(data: bytes) -> Any:
-    """The JSON that an error's body is, or that its first event has; None when there is none."""
-    for text in (data, *EventSplitter().feed(data + b"\n\n")):
-        with suppress(ValueError):
-            return parse(text)
-    return None
-
-
 def _same(cls: type[errors.OpenRouterError]) -> type[errors.OpenRouterError]:
     return cls
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        parse(data)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
@@ -22,19 +22,19 @@ class Held:
 
     Args:
         response: it.
-        blocks: what reads it.
+        reader: the generator that reads it.
         loop: the event loop that it belongs to; None: none.
     """
 
     def __init__(
         self,
         response: Any,
-        blocks: Iterator[bytes] | AsyncIterator[bytes] | None = None,
+        reader: Iterator[Any] | AsyncIterator[Any],
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.response = response
         self.loop = loop
-        self._blocks = blocks
+        self._reader = reader
         _held[id(self)] = self
 
     def close(self) -> None:
@@ -73,15 +73,23 @@ def hang_up(response: Any) -> bool:
     """End a connection at once, without any lock; a read that is blocked in another thread returns.
 
     Returns:
-        Whether there is a socket to do it with.
+        Whether nothing more is to be done: there was a socket to do it with, or it had ended by itself.
     """
+    if response.is_closed:  # the connection may serve another request by now
+        return True
     stream = response.extensions.get("network_stream")
     sock = stream.get_extra_info("socket") if stream is not None else None
     if sock is None:
         return False
-    with suppress(OSError):  # it is closed already
+    with suppress(Exception):  # it is closed already, or of an event loop that does not lend its sockets
         sock.shutdown(socket.SHUT_RDWR)
     return True
+
+
+async def aclose(items: AsyncGenerator[Any, None]) -> None:
+    """Close an async generator, unless that is under way: of garbage, each generator is closed in a task of its own."""
+    if not getattr(items, "ag_running", False):
+        await items.aclose()
 
 
 def multiplexed(response: Any) -> bool:
@@ -103,15 +111,18 @@ def guard(response: Any) -> asyncio.Task[None]:
 async def _close_when_cancelled(response: Any) -> None:
     try:
         await asyncio.get_running_loop().create_future()
-    finally:
+    except asyncio.CancelledError:  # nothing else: once the loop is closed, there is nothing to await with
         await response.aclose()
 
 
+_of_the_parent: list[Any] = []
+
+
 def _after_fork() -> None:
-    """A forked child must not hang up on its parent's connections."""
-    global _left
-    _left = SimpleQueue()
-    _held.clear()
+    """A forked child neither hangs up on its parent's connections nor closes them, which would need their locks."""
+    global _held, _left
+    _of_the_parent.append((_held, _left))
+    _held, _left = {}, SimpleQueue()
 
 
 if hasattr(os, "register_at_fork"):

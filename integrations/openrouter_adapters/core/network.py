@@ -20,7 +20,7 @@ from openrouter_adapters.core.request import Request
 _TIMEOUTS = {"TimeoutException", "TimeoutError"}
 _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSError"}
 # Addresses that no request can go to: those of redirects, since the caller's own was looked at.
-_NOWHERE = {"InvalidURL", "UnicodeError", "OverflowError"}
+_NOWHERE = {"InvalidURL", "OverflowError", "UnicodeError"}
 # What the next try would meet again.
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
 _LAST_PORT, _LONGEST_LABEL = 65_535, 63
@@ -40,6 +40,7 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
     made = kind and connection_error(cause, kind, request, specialize)
     if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
         check_sendable("", request.body)
+        forget_secrets(cause, request, frames=False)
         raise cause
     forget_secrets(cause, request)
     raise made from cause
@@ -59,9 +60,9 @@ def connection_error(
 
 
 def _is_hopeless(error: BaseException) -> bool:
-    said, request = str(error)[:500], vars(error).get("_request")
-    refused = "CERTIFICATE_VERIFY" in said or _is_refusal_of_a_proxy(error)
-    return bool(_names(error) & _HOPELESS) or refused or (request is not None and _leads_nowhere(request.url))
+    url = getattr(vars(error).get("_request"), "url", None)
+    refused = "CERTIFICATE_VERIFY" in str(error)[:500] or _is_refusal_of_a_proxy(error)
+    return bool(_names(error) & _HOPELESS) or refused or (hasattr(url, "raw_host") and _leads_nowhere(url))
 
 
 def _is_refusal_of_a_proxy(error: BaseException) -> bool:
@@ -147,10 +148,13 @@ def scrub(response: Any, request: Request) -> None:
             _strip(one.headers, request)
 
 
-def forget_secrets(error: BaseException, request: Request) -> None:
+def forget_secrets(error: BaseException, request: Request, *, frames: bool = True) -> None:
     """Take the secret headers out of everything that an exception of the SDK's or the network's holds on to.
 
-    Their requests have them, and so have the frames of their tracebacks.
+    Args:
+        error: the exception; its requests have them, and so have the frames of its traceback.
+        request: what was asked.
+        frames: whether to let go of the frames too: of an exception of the caller's own they are wanted.
     """
     for one in chain(error):
         held, response = vars(one).get("_request") or vars(one).get("request"), vars(one).get("response")
@@ -159,7 +163,8 @@ def forget_secrets(error: BaseException, request: Request) -> None:
         if response is not None and hasattr(response, "history"):
             scrub(response, request)
         _forget_request_info(one)
-        one.__traceback__ = None
+        if frames:
+            one.__traceback__ = None
 
 
 def _strip(headers: Any, request: Request) -> None:

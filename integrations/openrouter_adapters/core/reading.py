@@ -96,9 +96,12 @@ class _Silence:
 
     def broken(self) -> None:
         """Too long: break the connection, unless others use it; their next block then ends this answer."""
+        response = self._exchange.response
+        if response.is_closed:  # the end had come already, only its reader was slow
+            return
         self._exchange.stalled = True
-        if not multiplexed(self._exchange.response):
-            _break(self._exchange.response)
+        if not multiplexed(response):
+            _break(response)
 
 
 def _break(response: Any) -> None:

@@ -1,6 +1,6 @@
 """One pure reducer: chunk in, `Delta` out, and at the end the body that the same answer gives unstreamed.
 
-The bytes of a stream are split by `EventSplitter`, each event is parsed once, `ReplyBuilder.feed` folds it in. All of
+The bytes of a stream are split by `core.sse`, each event is parsed once, `ReplyBuilder.feed` folds it in. All of
 it is shared by sync and async. Recorded shapes of a stream's end (usage chunk with an empty delta, with ``choices:
 []``, or with the finish reason repeated) all come out the same: reasons are taken once, usage is a snapshot, nothing
 is added up.
@@ -15,68 +15,6 @@ from openrouter_adapters.core.reasoning import ReasoningDetails, details_text
 from openrouter_adapters.core.reply import Reply, content_text
 from openrouter_adapters.core.tool_calls import ToolCallAssembler, ToolCallDelta
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
-
-DONE = b"[DONE]"
-BOM = b"\xef\xbb\xbf"
-_FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")
-
-
-def looks_like_events(data: bytes, *, otherwise: bool = False) -> bool | None:
-    """Whether these are the first bytes of a ``text/event-stream``; None when it cannot be told yet.
-
-    Args:
-        data: what has come so far.
-        otherwise: what to take them for, when they look neither like events nor like JSON or a page.
-    """
-    begun = data.lstrip().removeprefix(BOM).lstrip()
-    if begun.startswith(_FIELDS) or begun[:1] in (b"{", b"[", b"<"):
-        return begun.startswith(_FIELDS)
-    return None if any(field.startswith(begun) for field in _FIELDS) else otherwise
-
-
-class EventSplitter:
-    r"""Splits the bytes of a ``text/event-stream`` into the data of its events.
-
-    Works on bytes and ``\n`` alone: a text splitter would also break at U+2028 inside a JSON string. Comments
-    (``: OPENROUTER PROCESSING``) and other fields than ``data`` carry nothing and are skipped, except that
-    ``event: error`` makes an error of data that do not say so themselves.
-    """
-
-    __slots__ = ("_data", "_error", "_rest")
-
-    def __init__(self) -> None:
-        self._rest: list[bytes] = []
-        self._data: list[bytes] = []
-        self._error = False
-
-    def feed(self, block: bytes) -> list[bytes]:
-        """The data of each event that ends in this block of bytes."""
-        if b"\n" not in block:
-            self._rest.append(block)  # a long line, an image say: joined once, when it ends
-            return []
-        lines = b"".join((*self._rest, block)).split(b"\n")
-        self._rest = [lines.pop()]
-        events, data = [], self._data
-        for line in lines:
-            if line.startswith(b"data:"):
-                data.append(line[5:].strip())
-            elif data and line in (b"", b"\r"):
-                event = data[0] if len(data) == 1 else b"\n".join(data)
-                events.append(_error_event(event) if self._error else event)
-                data.clear()
-                self._error = False
-            elif line.startswith(b"event:"):
-                self._error = line[6:].strip() == b"error"
-        return [event for event in events if event]
-
-    def rest(self) -> list[bytes]:
-        """The data of a last event that no blank line ended."""
-        return self.feed(b"\n\n")
-
-
-def _error_event(data: bytes) -> bytes:
-    """The data of an event that is called an error: under ``error``, where they do not say so."""
-    return data if data == DONE or b'"error"' in data else b'{"error":%b}' % data
 
 
 class Delta(NamedTuple):
@@ -110,6 +48,7 @@ class ReplyBuilder:
         "_error_known",
         "_finish",
         "_images",
+        "_index",
         "_logprobs",
         "_native",
         "_reasoning",
@@ -126,6 +65,7 @@ class ReplyBuilder:
     def __init__(self) -> None:
         self.error: Any = None
         self._error_known = False
+        self._index: int | None = None
         self.answered = False
         self.started = False
         self._top: dict[str, Any] = {}
@@ -179,11 +119,15 @@ class ReplyBuilder:
     def _feed_any(self, chunk: Mapping[str, Any]) -> Delta | None:
         if "error" in self._top:
             self._note_error(self._top.pop("error"))
+        elif says_error(chunk):
+            self._note_error(chunk)
         choices, added = chunk.get("choices"), None
         for choice in choices if choices.__class__ is list else ():
             if choice.__class__ is not dict:
                 continue
-            if not int_of(choice.get("index")):  # OpenRouter streams one choice
+            index = int_of(choice.get("index")) or 0
+            self._index = index if self._index is None else self._index
+            if index == self._index:  # OpenRouter streams one choice
                 added = self._feed_choice(choice)
             else:
                 self._note_error(choice.get("error"))
@@ -204,7 +148,7 @@ class ReplyBuilder:
 
     def _feed_choice(self, choice: Mapping[str, Any]) -> Delta | None:
         if not self.answered:
-            self.answered = any(choice.get(key) is not None for key in _OF_AN_ANSWER)
+            self.answered = any(choice.get(key) is not None for key in OF_AN_ANSWER)
         added: dict[str, Any] = {}
         delta: Any = None
         for key, value in choice.items():
@@ -228,6 +172,9 @@ class ReplyBuilder:
 
     def _feed_native(self, value: Any, _: dict[str, Any]) -> None:
         self._native = text_of(value) or self._native
+
+    def _feed_legacy_text(self, value: Any, added: dict[str, Any]) -> None:
+        self._feed_text(value, {}, added)
 
     def _feed_error(self, value: Any, _: dict[str, Any]) -> None:
         self._note_error(value)
@@ -349,6 +296,7 @@ _BESIDE_DELTA = {
     "native_finish_reason": ReplyBuilder._feed_native,
     "error": ReplyBuilder._feed_error,
     "logprobs": ReplyBuilder._feed_logprobs,
+    "text": ReplyBuilder._feed_legacy_text,
 }
 _IN_DELTA = {
     "content": ReplyBuilder._feed_text,
@@ -362,12 +310,18 @@ _IN_DELTA = {
     "audio": ReplyBuilder._feed_audio,
     "error": ReplyBuilder._feed_inner_error,
 }
-_OF_AN_ANSWER = ("delta", "message", "finish_reason")
+OF_AN_ANSWER = ("delta", "message", "text", "finish_reason")
+"""What a choice has one of at least."""
 _TOLD_AFTERWARDS = ("usage", "openrouter_metadata", "service_tier")
 
 
 def _plain_reasoning(delta: Mapping[str, Any]) -> Any:
     return delta.get("reasoning") or delta.get("reasoning_content")
+
+
+def says_error(body: Mapping[str, Any]) -> bool:
+    """Whether a body or a chunk is an error by its own word, as some servers have it, and no answer."""
+    return "error" in (body.get("object"), body.get("type")) and not body.get("choices")
 
 
 def broken_off(native_finish_reason: str | None) -> dict[str, Any]:

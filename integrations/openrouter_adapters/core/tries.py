@@ -42,7 +42,8 @@ class Tries:
         wait = wait_before_retry(error, len(self.failed), self.request.max_retries)
         if wait is None or time.monotonic() + wait > self._last_start:
             return None
-        # Its frames hold the whole try, which is over.
+        # Its frames hold the whole try, which is over, and its request the whole prompt.
+        error.response = error.request = None
         self.failed.append(error.with_traceback(None))
         return wait
 

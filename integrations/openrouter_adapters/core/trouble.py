@@ -42,12 +42,15 @@ _STATUS_TYPES: dict[int, tuple[str, ...]] = {
         *("invalid_request", "invalid_request_error", "invalid_prompt", "content_policy_violation", "refusal"),
         *("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded", "string_too_long"),
         *("invalid_image", "image_too_large", "image_too_small", "unsupported_image_format", "image_download_failed"),
-        "model_not_found",
+        *("model_not_found", "wrong_endpoint"),
     ),
     401: ("authentication", "authentication_error", "invalid_api_key"),
     402: ("payment_required", "billing_error"),
-    403: ("permission_denied", "permission_error"),
-    404: ("not_found", "not_found_error", "image_not_found"),
+    403: ("permission_denied", "permission_error", "region_restricted"),
+    404: (
+        *("not_found", "not_found_error", "image_not_found", "no_endpoints", "model_deprecated", "free_variant_ended"),
+        *("model_unavailable_upstream", "privacy_restricted", "constraint_filtered"),
+    ),
     412: ("precondition_failed",),
     413: ("payload_too_large", "request_too_large"),
     422: ("unprocessable",),
@@ -61,9 +64,11 @@ _STATUS_TYPES: dict[int, tuple[str, ...]] = {
 _BY_TYPE = {name: status for status, names in _STATUS_TYPES.items() for name in names}
 _NEVER_RETRIED = {400, 401, 403, 404, 413, 422}
 _OVERFLOW_TYPES = {"context_length_exceeded", "token_limit_exceeded", "string_too_long"}
+# The words of OpenRouter, OpenAI, Anthropic, Google, xAI, Bedrock, Cohere, Groq, vLLM, llama.cpp and others.
 _OVERFLOW_TEXT = re.compile(
-    r"maximum context length|context[ _]length[ _]exceeded|context window"
-    r"|prompt is too long|input is too long|too many tokens(?! per)",
+    r"maximum (context|prompt|input|model) length|context[ _](length[ _]exceeded|window|size|limit)"
+    r"|(prompt|input) is too long|too many tokens(?! per)|token count.{0,40} exceeds"
+    r"|reduce the length of the (messages|prompt|input)|tokens` ?\+ ?`max_new_tokens|inputs` tokens \+",
     re.IGNORECASE,
 )
 _NO_ENDPOINTS = re.compile(r"^no (endpoints|allowed providers|available)", re.IGNORECASE)
@@ -97,7 +102,7 @@ class Trouble:
         error, metadata = dict_of(self.error), dict_of(dict_of(self.error).get("metadata"))
         availability, partial = dict_of(error.get("availability")) or None, self.partial
         code, kind = _code(error.get("code")), _error_type(error, metadata)
-        status = self._status(code, kind)
+        status = self._status(code, kind, text_of((availability or {}).get("code")))
         return {
             "status_code": status,
             "code": code,
@@ -128,14 +133,14 @@ class Trouble:
             return f"the server redirects to {where}, where nobody followed: give that address as base_url"
         return "no reason was given"
 
-    def _status(self, code: int | str | None, kind: str | None) -> int | None:
+    def _status(self, code: int | str | None, *names: str | None) -> int | None:
         """The HTTP status, or the one that the code inside stands for."""
         if not 200 <= self.status < 300:
             return self.status
         inner = int_of(code)
         if inner is not None and 400 <= inner < 600:
             return inner
-        return _BY_TYPE.get(str(code)) or _BY_TYPE.get(kind or "")
+        return next(filter(None, (_BY_TYPE.get(str(name)) for name in (code, *names))), None)
 
 
 def _code(code: Any) -> int | str | None:

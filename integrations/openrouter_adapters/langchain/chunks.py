@@ -73,7 +73,10 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
         """The calls after the end. One that had no arguments yet when the answer broke off is no whole call."""
         broken_off = self.response_metadata.get("finish_reason") in BROKEN_OFF
         last = len(pieces) - 1 if broken_off else -1
-        given = [None if place == last and not piece.get("args") else _UNREAD for place, piece in enumerate(pieces)]
+        given = [
+            None if place == last and not (piece.get("args") or "").strip() else _UNREAD
+            for place, piece in enumerate(pieces)
+        ]
         return [parsed_call(piece, args) for piece, args in zip(pieces, given, strict=True)]
 
     def __radd__(self, other: Any) -> BaseMessageChunk:

@@ -7,13 +7,14 @@ An answer that is not what the schema asks for is an error that carries it; how 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import AddableDict
+from langchain_core.runnables import AddableDict, RunnableConfig
 from pydantic import BaseModel, InstanceOf
 from typing_extensions import override
 
@@ -203,6 +204,21 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         return self.reading.outcome(message) if self.include_raw else self.reading.value(message)
 
     @override
+    def transform(
+        self, input: Iterator[str | BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        """As LangChain's; but that one reads its input to the end even for a reader who has left, to trace it.
+
+        So the input ends when the reader leaves. `atransform` needs none of this.
+        """
+        pieces = (piece for piece in input)
+        arriving = super().transform(pieces, config, **kwargs)
+        with ExitStack() as left:
+            for each in (arriving, input, pieces):  # closed in reverse: before LangChain's, what it reads
+                left.callback(getattr(each, "close", _nothing))
+            yield from (parsed for parsed in arriving)  # to leave this leaves LangChain's as it is
+
+    @override
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
         progress = _Progress(self.reading, self.include_raw)
         for piece in input:
@@ -286,6 +302,10 @@ class _Progress:
         if value is not None and (self.shown is None or value != self.shown):
             self.shown = value
             yield value
+
+
+def _nothing() -> None:
+    """What there is to do to close what has no `close`."""
 
 
 def _answer(piece: str | BaseMessage) -> AIMessage:

@@ -15,6 +15,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
+from openrouter_adapters.core.leaving import aclose
+
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,6 +102,6 @@ async def aclosed_with(items: AsyncGenerator[T, None], *within: AsyncGenerator[A
     """The items of an async generator; at their end, or when it is left, that and those within are closed."""
     async with AsyncExitStack() as left:
         for each in (*reversed(within), items):
-            left.push_async_callback(each.aclose)
+            left.push_async_callback(aclose, each)
         async for item in items:
             yield item
