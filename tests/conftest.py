@@ -12,6 +12,9 @@ from hypothesis import settings
 from openrouter_adapters.core import tries
 from openrouter_adapters.core.tries import wait_before_retry
 
+from .certificates import Certificate
+from .certificates import make as make_certificate
+
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
 FOREIGN_VARIABLES = ("OPENROUTER_", "OPENAI_", "LANGSMITH", "LANGCHAIN")
 
@@ -42,6 +45,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(tries, "wait_before_retry", noted)
     return waits
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for loopback that nobody has signed but itself."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 import openai
@@ -58,6 +59,43 @@ class Way:
 
     async def aask(self, model: Any, **call: Any) -> Any:
         return await self.call(model, **call)
+
+    def ask_over(self, client: Any, base_url: str, **options: Any) -> Any:
+        """Ask over an HTTP client of one's own, and close that afterwards."""
+        if self.waits:
+            return asyncio.run(self._aask_over(client, base_url, **options))
+        with client:
+            return self.call(self.model(base_url, http_client=client, **options))
+
+    async def _aask_over(self, client: Any, base_url: str, **options: Any) -> Any:
+        async with client:
+            return await self.call(self.model(base_url, http_async_client=client, **options))
+
+    def leave_early(self, model: Any, noticed: Event) -> bool:
+        """Leave a stream after its first piece; whether that was noticed while client and event loop live on."""
+        if self.waits:
+            return asyncio.run(self._aleave_early(model, noticed))
+        arriving = model.stream("hi")
+        next(arriving)
+        arriving.close()
+        return noticed.wait(2.0)
+
+    async def _aleave_early(self, model: Any, noticed: Event) -> bool:
+        arriving = model.astream("hi")
+        await anext(arriving)
+        await arriving.aclose()
+        return await asyncio.to_thread(noticed.wait, 2.0)
+
+    def leave_early_over(self, client: Any, base_url: str, noticed: Event) -> bool:
+        """The same over an HTTP client of one's own, which is closed afterwards."""
+        if self.waits:
+            return asyncio.run(self._aleave_early_over(client, base_url, noticed))
+        with client:
+            return self.leave_early(self.model(base_url, http_client=client), noticed)
+
+    async def _aleave_early_over(self, client: Any, base_url: str, noticed: Event) -> bool:
+        async with client:
+            return await self._aleave_early(self.model(base_url, http_async_client=client), noticed)
 
 
 def _drained(arriving: Any) -> list[Any]:
@@ -118,4 +156,6 @@ plain_ways = _parametrized(LANGCHAIN)
 """The same without aiohttp."""
 sync_ways = _parametrized([way for way in LANGCHAIN if not way.waits])
 stream_ways = _parametrized([*[way for way in LANGCHAIN if way.streams], _over_aiohttp(LANGCHAIN)[1]])
+own_stream_ways = _parametrized([way for way in LANGCHAIN if way.streams])
+"""Those that an HTTP client of the caller's can carry."""
 async_ways = _parametrized([*[way for way in LANGCHAIN if way.waits], *_over_aiohttp(LANGCHAIN)])

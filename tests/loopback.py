@@ -200,12 +200,12 @@ class Server(Listener):
 
 
 def _read(incoming: Any) -> Received | None:
-    line = incoming.readline().decode()
-    if not line:
+    line = incoming.readline().decode("latin-1")
+    if line.count(" ") < 2:  # the end, or no HTTP
         return None
     method, target, _ = line.split(" ", 2)
     headers = []
-    while text := incoming.readline().decode().rstrip("\r\n"):
+    while text := incoming.readline().decode("latin-1").rstrip("\r\n"):
         name, _, value = text.partition(":")
         headers.append((name, value.strip()))
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)

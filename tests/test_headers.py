@@ -63,10 +63,7 @@ def test_headers_of_the_callers_win(way: Way) -> None:
     with Server() as server:
         way.ask(way.model(server.url, default_headers=own))
         sent = headers(server.received[0])
-    assert {name: sent.pop(name) for name in [*sent] if name not in SENT or sent[name] != SENT[name]} == {
-        **{name.lower(): value for name, value in own.items()},
-        **({"accept-encoding": sent["accept-encoding"]} if "accept-encoding" in sent else {}),
-    }
+    assert encodings(sent) == {**SENT, **{name.lower(): value for name, value in own.items()}}
 
 
 @chat_ways
@@ -100,24 +97,31 @@ VARIABLES = [
     "AWS_DEFAULT_REGION",
 ]
 VALUES = {
-    "words": "garbage",
     "nothing": "",
-    "lines": "X-Garbage: garbage\nAuthorization: Bearer garbage\n\ngarbage",
-    "an address": "http://127.0.0.1:1/garbage",
-    "an address that cannot be": "http://garbage:99999/[",
-    "no ASCII": "gärbäge: gärbäge\ngarbage\u2028: x",
+    "headers": "X-Garbage: garbage\nAuthorization: Bearer garbage\n\ngärbäge: gärbäge\u2028",
+    "an address": "http://garbage:99999/[",
 }
 SCRIPT = """
 import asyncio, sys
-from openrouter_adapters import langchain, llamaindex
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.options import OpenRouterOptions
+from openrouter_adapters.core.request import build_request
+
+async def astream(asked):
+    async with client.astream(asked) as arriving:
+        return [piece async for piece in arriving]
+
 url, key, *aiohttp = sys.argv[1:]
-given = {"model": "a/b", "api_key": key, "base_url": url, "max_retries": 0}
-for client in (None, *aiohttp):
-    chat = langchain.ChatOpenRouter(**given, http_async_client=client)
-    chat.invoke("hi"), list(chat.stream("hi")), asyncio.run(chat.ainvoke("hi"))
-llamaindex.OpenRouter(**given).complete("hi")
-langchain.OpenRouterEmbeddings(**given).embed_query("a"), langchain.OpenRouterRerank(**given).rerank("q", ["a"])
+client, hi = Client(), [{"role": "user", "content": "hi"}]
+for kind in (None, *aiohttp):
+    given = {"model": "a/b", "api_key": key, "base_url": url, "http_async_client": kind, "max_retries": 0}
+    asked = build_request(OpenRouterOptions(**given), {}, hi)
+    asyncio.run(client.acomplete(asked)), asyncio.run(astream(asked))
+client.complete(asked)
+with client.stream(asked) as arriving:
+    list(arriving)
 """
+ASKED = 6 if HAS_AIOHTTP else 4
 
 
 def asked_elsewhere(server: Server, **environment: str) -> list[dict[str, str]]:
@@ -132,7 +136,7 @@ def asked_elsewhere(server: Server, **environment: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_no_variable_of_the_sdks_has_an_influence(value: str) -> None:
     with Server() as server:
-        assert asked_elsewhere(server, **dict.fromkeys(VARIABLES, value)) == [SENT] * (9 if HAS_AIOHTTP else 6)
+        assert asked_elsewhere(server, **dict.fromkeys(VARIABLES, value)) == [SENT] * ASKED
 
 
 def test_stored_passwords_have_no_influence(tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ def test_stored_passwords_have_no_influence(tmp_path: Path) -> None:
     stored.write_text("machine 127.0.0.1 login me password garbage\ndefault login me password garbage\n")
     stored.chmod(0o600)
     with Server() as server:
-        assert set(map(str, asked_elsewhere(server, HOME=str(tmp_path), NETRC=str(stored)))) == {str(SENT)}
+        assert asked_elsewhere(server, HOME=str(tmp_path), NETRC=str(stored)) == [SENT] * ASKED
 
 
 # -------------------------------------------------------------------------------------------------------------- cookies

@@ -162,3 +162,29 @@ def test_an_interrupt_shows_no_secret(way: Way, handle: Handler) -> None:
             interrupting.cancel()
         assert len(server.received) == 1
     assert leaks(caught.value) == []
+
+
+# ------------------------------------------------------------------------------------- exceptions that are the caller's
+
+
+@chat_ways
+@pytest.mark.parametrize("handle", [hang_up, cut])
+def test_an_exception_that_the_caller_handles_meanwhile_is_left_alone(way: Way, handle: Handler) -> None:
+    """It is the context of ours, and none of its business: neither its traceback goes, nor is it a reason."""
+
+    class TooManyRedirects(Exception):
+        """So does one of httpx call itself, after which there is no use in another try."""
+
+    with Server(handle) as server:
+        try:
+            raise TooManyRedirects
+        except TooManyRedirects as handled:
+            before = handled.__traceback__
+            failed = failing(way, server.url)
+            assert before is not None and handled.__traceback__ is before
+    assert failed.retryable is failing_alone(way, handle).retryable
+
+
+def failing_alone(way: Way, handle: Handler) -> OpenRouterError:
+    with Server(handle) as server:
+        return failing(way, server.url)

@@ -13,7 +13,7 @@ import importlib
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -53,6 +53,18 @@ def _put_on(request: Any) -> None:
         del request.headers[name]
     request.headers.pop("Authorization", None)
     request.headers.update(sending.get().headers)
+
+
+def _leave_behind(request: Any) -> None:
+    """Take the caller's own headers off where a redirect leads to another host, and httpx has taken the key off."""
+    headers = sending.get().headers
+    if "Authorization" not in request.headers and any(name.lower() == "authorization" for name in headers):
+        for name in headers:
+            request.headers.pop(name, None)
+
+
+async def _aleave_behind(request: Any) -> None:
+    _leave_behind(request)
 
 
 class Unsent(openai.OpenAIError):
@@ -171,7 +183,7 @@ class Connections:
             self._users.add(user)
             self._forget_closed_loops()
             if self._sync is None:
-                self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings()))
+                self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings(_leave_behind)))
             return self._sync
 
     async def for_loop(self, user: object, kind: str = "httpx") -> AsyncOpenAI:
@@ -192,7 +204,7 @@ class Connections:
             if found is not None:
                 return found[0]
             factory = openai.DefaultAioHttpClient if kind == "aiohttp" else openai.DefaultAsyncHttpxClient
-            sdk = async_sdk(factory(**self._settings()))
+            sdk = async_sdk(factory(**self._settings(_aleave_behind)))
             closer = self._closing(loop, kind, sdk)
             self._async[loop, kind] = (sdk, closer)
         # A loop that shuts down ends its async generators: this one then closes the client, inside the loop.
@@ -213,9 +225,14 @@ class Connections:
             if key[0].is_closed():
                 del self._async[key]
 
-    def _settings(self) -> dict[str, Any]:
-        """What all clients have alike: one TLS context, and no memory: a cookie would go out with another's key."""
-        return {"verify": self._tls_context(), "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[]))}
+    def _settings(self, before_each: Callable[[Any], Any]) -> dict[str, Any]:
+        """What all clients have alike: one TLS context, and no memory: a cookie would go out with another's key.
+
+        Args:
+            before_each: what sees each request before it is sent, redirected ones too.
+        """
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return {"verify": self._tls_context(), "cookies": cookies, "event_hooks": {"request": [before_each]}}
 
     def _tls_context(self) -> Any:
         """One TLS context for all clients: making one is most of what a client costs."""

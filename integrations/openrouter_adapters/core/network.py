@@ -5,7 +5,9 @@ All by name, since the two majors of the SDK stand on two generations of httpx, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import openai
@@ -21,6 +23,7 @@ _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSEr
 _NOWHERE = {"InvalidURL", "OverflowError", "UnicodeError"}
 # What the next try would meet again.
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
+_LAST_PORT, _LONGEST_LABEL = 65_535, 63
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
 
 
@@ -32,7 +35,7 @@ def fail_to_open(error: Exception, request: Request, specialize: errors.Speciali
         ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
     """
     cause = error.__cause__ if isinstance(error, Unsent) and isinstance(error.__cause__, Exception) else error
-    nowhere = cause is not error and any(_names(one) & _NOWHERE for one in chain(cause))
+    nowhere = cause is not error and any(_names(one) & _NOWHERE for one in (cause, *_grouped(cause)))
     kind = network_trouble(cause) or (errors.APIConnectionError if nowhere else None)
     made = kind and connection_error(cause, kind, request, specialize)
     if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
@@ -49,10 +52,27 @@ def connection_error(
     """The exception for trouble before any response."""
     if kind is errors.APITimeoutError and stalls(error, request):
         kind = errors.StallTimeoutError
-    said = f"{named(error)} ({request.base_url}{limit(kind, request)})"
-    may_pass = not any(_names(one) & _HOPELESS or "CERTIFICATE_VERIFY" in str(one)[:500] for one in chain(error))
+    why = "; a proxy on the way asks for credentials" if _is_refusal_of_a_proxy(error) else ""
+    said = f"{named(error)}{why} ({request.base_url}{limit(kind, request)})"
+    may_pass = not any(map(_is_hopeless, chain(error)))
     cls = specialize(kind) if specialize else kind
     return cls(said, model=next(iter(request.asked), None), retryable=may_pass)
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    url = getattr(vars(error).get("_request"), "url", None)
+    refused = "CERTIFICATE_VERIFY" in str(error)[:500] or _is_refusal_of_a_proxy(error)
+    return bool(_names(error) & _HOPELESS) or refused or (hasattr(url, "raw_host") and _leads_nowhere(url))
+
+
+def _is_refusal_of_a_proxy(error: BaseException) -> bool:
+    """Whether a proxy asks for credentials before it opens a tunnel."""
+    return "ProxyError" in _names(error) and str(error).startswith("407")
+
+
+def _leads_nowhere(url: Any) -> bool:
+    """Whether a port or a name cannot be; not every HTTP client looks at those of a redirect before it goes there."""
+    return (url.port or 0) > _LAST_PORT or any(len(label) > _LONGEST_LABEL for label in url.raw_host.split(b"."))
 
 
 def network_trouble(error: BaseException) -> type[errors.OpenRouterError] | None:
@@ -87,15 +107,30 @@ def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and what it came from or consists of."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for one in error.exceptions:
-                yield from chain(one)
-        error = error.__cause__ or error.__context__
+    """An exception, what it came from, and what is in it, where it is a group; nothing of the caller's."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if one is not None and id(one) not in seen and not _is_callers(one):
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__ or one.__context__, *_grouped(one)]
+
+
+def _is_callers(error: BaseException) -> bool:
+    """Whether the caller is handling this one meanwhile: it was caught in a frame that still runs, and is none of ours.
+
+    Then it is only the context of what happened since.
+    """
+    caught = error.__traceback__.tb_frame if error.__traceback__ else None
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame is not caught:
+        frame = frame.f_back
+    return frame is not None and not frame.f_globals.get("__name__", "").startswith(f"{__package__}.")
+
+
+def _grouped(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
 
 
 def _names(error: BaseException) -> set[str]:

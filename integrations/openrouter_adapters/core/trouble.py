@@ -30,7 +30,7 @@ from openrouter_adapters.core.errors import (
     UnprocessableRequestError,
 )
 from openrouter_adapters.core.reply import Reply, worth_keeping
-from openrouter_adapters.core.wire import bool_of, dict_of, int_of, text_of
+from openrouter_adapters.core.wire import bool_of, dict_of, hidden, int_of, text_of
 from openrouter_adapters.core.words import words
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class Trouble:
         if self.status == 407:
             return "a proxy on the way asks for credentials"
         if 300 <= self.status < 400 and (elsewhere := self.headers.get("location")):
-            return f"the server redirects to {elsewhere}, where nobody followed: give that address as base_url"
+            where = hidden(elsewhere, *(self.request.secrets if self.request else ()))
+            return f"the server redirects to {where}, where nobody followed: give that address as base_url"
         return "no reason was given"
 
     def _status(self, code: int | str | None, *names: str | None) -> int | None:
