@@ -62,7 +62,7 @@ class Exchange:
     # ---- a whole answer
 
     def collect(self, block: bytes) -> bool:
-        """Take a block of a body; False when no more is of use. White space is no data, nor are comments before any."""
+        """Take a block of a body; False when no more is of use."""
         self._head.append(block)
         self._size += len(block)
         if self.alive is not None and not self._keeps_alive(block):
@@ -72,11 +72,13 @@ class Exchange:
         return self._size < _REFUSAL_JSON_BYTES and self._head[0].lstrip()[:1] in (b"{", b"[", b":", b"d", b"e")
 
     def _keeps_alive(self, block: bytes) -> bool:
-        if self._has_data:
+        """Whether a block has no data: white space; comments, too, before any data and among events."""
+        if self._has_data and not looks_like_events(self._head[0]):
             return block.isspace()
-        lines = (line.lstrip() for line in self.collected().split(b"\n"))
-        self._has_data = any(line and not line.startswith(b":") for line in lines)
-        return not self._has_data
+        lines = (line.lstrip() for line in (block if self._has_data else self.collected()).split(b"\n"))
+        says_something = any(line and not line.startswith(b":") for line in lines)
+        self._has_data = self._has_data or says_something
+        return not says_something
 
     def collected(self) -> bytes:
         """The body so far."""
