@@ -123,9 +123,8 @@ def test_a_time_limit_of_the_callers_shows_no_secret(way: Way, handle: Handler) 
         async with asyncio.timeout(0.2):
             await way.aask(way.model(server.url, default_headers=OWN))
 
-    with Server(handle) as server:
-        with pytest.raises(TimeoutError) as caught:
-            asyncio.run(limited())
+    with Server(handle) as server, pytest.raises(TimeoutError) as caught:
+        asyncio.run(limited())
     assert leaks(caught.value) == []
 
 
