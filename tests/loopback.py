@@ -91,9 +91,9 @@ def silent(_: Received) -> Iterator[bytes]:
         yield b""
 
 
-def commenting(_: Received) -> Iterator[bytes]:
-    """A stream that begins, and then says only that it lives."""
-    yield EVENT_STREAM + event(CHUNK)
+def commenting(received: Received) -> Iterator[bytes]:
+    """An answer that says only that it lives; a stream does so after its first piece."""
+    yield EVENT_STREAM + event(CHUNK) * received.streams
     for _ in range(200):
         time.sleep(0.02)
         yield b": OPENROUTER PROCESSING\n\n"
