@@ -36,14 +36,14 @@ def parse(data: bytes, mend: Callable[[Any], Any] = mended) -> Any:
 
 
 def json_in(data: bytes) -> Any:
-    """The JSON that a body is, or that its events have, those with an error first; None when there is none."""
+    """The JSON that a body is, or else that its events have, one with an error first; None when there is none."""
     data = data.lstrip().removeprefix(BOM)
+    with suppress(ValueError):
+        return parse(data)
     found = []
-    for text in (data, *EventSplitter().feed(data + b"\n\n")):
+    for text in EventSplitter().feed(data + b"\n\n"):
         with suppress(ValueError):
             found.append(parse(text))
-            if text is data:
-                break
     return next((one for one in found if dict_of(one).get("error")), found[0] if found else None)
 
 
