@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,18 @@ def test_a_repeated_authorization_is_not_shown(way: Way, handle: Handler, author
     with Server(handle) as server:
         failed = failing(way, server.url, **own)
     assert leaks(failed, "very-own-token", KEY, frames=False) == [] and "***" in str(failed)
+
+
+@chat_ways
+def test_nor_is_it_in_what_stands_beside_an_error(way: Way) -> None:
+    def beside(received: Received) -> bytes:
+        error, usage = {"code": 502, "message": "no"}, {"prompt_tokens": 3, "cost": 0.25}
+        return http(200, {"error": error, "usage": usage, "echo": repeated(received)})
+
+    with Server(beside) as server:
+        failed = failing(way, server.url)
+    assert failed.partial is not None and failed.partial.usage is not None
+    assert KEY not in str(failed.partial.body) and KEY.encode() not in pickle.dumps(failed)
 
 
 @chat_ways

@@ -208,8 +208,8 @@ def test_the_first_bytes_may_come_one_by_one(
 def test_a_body_may_come_in_pieces_that_look_like_comments(way: Way, runner: asyncio.Runner) -> None:
     at = BODY.index(b": ")
     head = http("200 OK", b"", "application/json", "open")
-    with RawServer([head, BODY[:at], 0.25, BODY[at : at + 9], 0.25, BODY[at + 9 :]]) as server:
-        assert text(way, outcome(way, server, runner, stall_timeout=0.4)) == "Hello"
+    with RawServer([head, BODY[:at], 0.6, BODY[at : at + 9], 0.6, BODY[at + 9 :]]) as server:
+        assert text(way, outcome(way, server, runner, stall_timeout=1.0)) == "Hello"
 
 
 @anyhow
@@ -218,12 +218,12 @@ def test_a_body_may_come_in_pieces_that_look_like_comments(way: Way, runner: asy
 def test_comments_keep_alive_wherever_they_are_cut(
     way: Way, pieces: list[bytes], status: str, runner: asyncio.Runner
 ) -> None:
-    kept = [part for _ in range(30) for piece in pieces for part in (piece, 0.05)]
+    kept = [part for _ in range(100) for piece in pieces for part in (piece, 0.05)]
     with RawServer([http(status, b"", "application/json", "open"), *kept]) as server:
         begun = time.monotonic()
         error = outcome(way, server, runner, stall_timeout=0.3)
         assert isinstance(error, StallTimeoutError) or error.status_code == 429
-        assert took(begun) < 1.4
+        assert took(begun) < 4
 
 
 @anyhow

@@ -29,3 +29,12 @@ def test_the_nearest_deadline_counts() -> None:
     with Alarm(60, far.set), Alarm(0.02, near.set):
         assert near.wait(5)
     assert not far.is_set()
+
+
+def test_an_alarm_whose_action_fails_leaves_the_others_alone() -> None:
+    def fail() -> None:
+        raise RuntimeError("no socket to close")
+
+    rung = threading.Event()
+    with Alarm(0.01, fail), Alarm(0.03, rung.set):
+        assert rung.wait(5)

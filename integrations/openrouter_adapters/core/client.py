@@ -200,6 +200,7 @@ class Client:
     async def _aopen(self, tries: Tries, *, stream: bool) -> Exchange:
         from openrouter_adapters.core import connections, exchange, network
 
+        sweep()
         request = tries.request
         sdk = await self._async_sdk(request, connections.shared)
         token = connections.sending.set(connections.Sealed(_headers(request)))
@@ -317,10 +318,12 @@ class AsyncReplyStream:
         self._guard.cancel()
         self._held.release()
         # The connection first, by whoever leaves: a loop that shuts down ends every generator in a task of its own.
-        await self._held.response.aclose()
-        await aclose(self._rest)
-        if not self._guard.done():
-            await asyncio.wait({self._guard})
+        try:
+            await self._held.response.aclose()
+        finally:
+            await aclose(self._rest)
+            if not self._guard.done():
+                await asyncio.wait({self._guard})
 
     async def __aiter__(self) -> AsyncIterator[Delta]:
         if self._first is not None and self._rest is not None:

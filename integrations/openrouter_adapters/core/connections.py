@@ -220,7 +220,6 @@ class Connections:
             await sdk.close()
 
     def _forget_closed_loops(self) -> None:
-        sweep()
         for key in list(self._async):
             if key[0].is_closed():
                 del self._async[key]
@@ -243,6 +242,7 @@ class Connections:
 
     def leave(self, user: object) -> None:
         """A user is done with sync requests; the last one out closes the sync client."""
+        sweep()
         with self._lock:
             self._forget_closed_loops()
             self._users.discard(user)

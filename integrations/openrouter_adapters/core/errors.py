@@ -6,7 +6,7 @@
     ├── AuthenticationError             401
     ├── PermissionDeniedError           403
     │   └── ModerationError             403, the input was flagged
-    ├── InvalidRequestError             400 and other 4xx
+    ├── InvalidRequestError             400, other 4xx, 3xx
     │   ├── UnprocessableRequestError   422
     │   └── ContextOverflowError        the prompt does not fit into the model's window
     ├── NotFoundError                   404

@@ -12,7 +12,7 @@ from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
 from openrouter_adapters.core.parsing import json_in, parse, partial_json
 from openrouter_adapters.core.reply import Reply, worth_keeping
-from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, looks_like_events
+from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, after_comments, looks_like_events
 from openrouter_adapters.core.stream import OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
 from openrouter_adapters.core.surrogates import Mender
 from openrouter_adapters.core.tries import Tries
@@ -69,11 +69,16 @@ class Exchange:
             self.alive()
         if not self.refused or self._size < _REFUSAL_BYTES:
             return True
-        return self._size < _REFUSAL_JSON_BYTES and self._head[0].lstrip()[:1] in (b"{", b"[", b":", b"d", b"e")
+        return self._size < _REFUSAL_JSON_BYTES and self._begun()[:1] in (b"{", b"[", b":", b"d", b"e")
+
+    def _begun(self) -> bytes:
+        """The first block with something in it."""
+        first = next((block for block in self._head if not block.isspace()), b"")
+        return first.lstrip().removeprefix(BOM)
 
     def _keeps_alive(self, block: bytes) -> bool:
         """Whether a block has no data: white space; comments, too, before any data and among events."""
-        if self._has_data and not looks_like_events(self._head[0]):
+        if self._has_data and not looks_like_events(self._begun()):
             return block.isspace()
         lines = (line.lstrip() for line in (block if self._has_data else self.collected()).split(b"\n"))
         says_something = any(line and not line.startswith(b":") for line in lines)
@@ -90,7 +95,7 @@ class Exchange:
         Raises:
             OpenRouterError: the body is an error, a broken-off answer, or no answer.
         """
-        if not self.refused and looks_like_events(data):
+        if not self.refused and looks_like_events(data := after_comments(data)):
             return self._whole_stream(data)
         body = self.body(data)
         choices = dicts_of(body.get("choices"))
@@ -99,7 +104,7 @@ class Exchange:
             raise self._malformed(f"the answer has no choices{f': {said}' if said else ''}", Reply.from_body(body))
         reply, broken = Reply.from_body(body), _error_in(choices)
         if broken or reply.finish_reason == "error":
-            raise self._error(broken or broken_off(reply.native_finish_reason), reply)
+            raise self._error(broken or broken_off(reply.native_finish_reason), body)
         if not any(choices[0].get(key) is not None for key in OF_AN_ANSWER):
             raise self._malformed("the answer's choice is empty", reply)
         return self._told(reply)
@@ -134,7 +139,7 @@ class Exchange:
             raise self._refusal(data)
         body = self._object(data)
         if body.get("error") or says_error(body):
-            raise self._error(body.get("error") or body, Reply.from_body(body))
+            raise self._error(body.get("error") or body, body)
         return body
 
     def _object(self, data: bytes) -> dict[str, Any]:
@@ -181,10 +186,11 @@ class Exchange:
         events = self._splitter.feed(block) if block else []
         if events and self.alive is not None:
             self.alive()
-        yield from self._folded(events)
+        if events:
+            yield from self._folded(events)
 
     def _folded(self, events: list[bytes]) -> Iterator[Delta]:
-        arrived = iter(events)
+        arrived, builder = iter(events), self.builder
         for data in arrived:
             if data == DONE:
                 self.done = True
@@ -192,7 +198,7 @@ class Exchange:
             delta = self._feed(data)
             if delta is not None:
                 yield delta
-            if self.builder.error is not None:
+            if builder.error is not None:
                 self._note_usage([*arrived])
 
     def _sorted_out(self, block: bytes) -> bytes:
@@ -248,7 +254,7 @@ class Exchange:
             rest = self._splitter.rest()
             yield from self._folded([data for data in rest if data == DONE or json_in(data) is not None])
         if self.failed:
-            raise self._error(self.builder.error, self.builder.reply(), begun=self.builder.started)
+            raise self._error(self.builder.error, self.builder.body(), begun=self.builder.started)
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):
             raise self._incomplete("the stream ended before the answer was complete")
         if not self.builder.answered:
@@ -310,16 +316,17 @@ class Exchange:
         if said is None:
             said = data.decode("utf-8", "replace").strip()  # a page of a proxy, perhaps
         inner = said.get("error") or said if isinstance(said, dict) else said
-        return self._error(inner, Reply.from_body(dict_of(said)))
+        return self._error(inner, dict_of(said))
 
-    def _error(self, error: Any, partial: Reply, *, begun: bool = False) -> errors.OpenRouterError:
+    def _error(self, error: Any, body: dict[str, Any], *, begun: bool = False) -> errors.OpenRouterError:
+        """The exception for an error and the body that it stands in, without secrets that the server repeats."""
         trouble = Trouble(
             error=hidden(error, *self.request.secrets),
             status=self.response.status_code,
             headers=self.response.headers,
             response=self.response,
             request=self.request,
-            partial=partial,
+            partial=Reply.from_body(hidden(body, *self.request.secrets)),
         )
         return from_wire(trouble, self._specialize, begun=begun)
 

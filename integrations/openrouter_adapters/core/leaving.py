@@ -112,7 +112,8 @@ async def _close_when_cancelled(response: Any) -> None:
     try:
         await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:  # nothing else: once the loop is closed, there is nothing to await with
-        await response.aclose()
+        with suppress(Exception):  # nobody waits for it
+            await response.aclose()
 
 
 _of_the_parent: list[Any] = []

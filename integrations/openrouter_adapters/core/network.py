@@ -102,6 +102,8 @@ def named(error: BaseException) -> str:
 
 def limit(kind: type[errors.OpenRouterError], request: Request) -> str:
     """Which limit a time-out ran into, where the caller set one."""
+    if issubclass(kind, errors.StallTimeoutError):
+        return f", stall_timeout={request.stall_timeout:g} s"
     timed_out = issubclass(kind, errors.APITimeoutError) and request.timeout is not None
     return f", timeout={request.timeout:g} s" if timed_out else ""
 

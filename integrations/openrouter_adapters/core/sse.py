@@ -25,6 +25,13 @@ def looks_like_events(data: bytes, *, otherwise: bool = False) -> bool | None:
     return None if any(field.startswith(begun) for field in _FIELDS) else otherwise
 
 
+def after_comments(data: bytes) -> bytes:
+    """What follows the comments that keep a connection alive, where a body begins with some."""
+    while (begun := data.lstrip()).startswith(b":"):
+        data = begun.partition(b"\n")[2]
+    return data
+
+
 class EventSplitter:
     r"""Splits the bytes of a ``text/event-stream`` into the data of its events.
 
@@ -57,7 +64,8 @@ class EventSplitter:
                     event = data[0] if len(data) == 1 else b"\n".join(data)
                     events.append(_error_event(event) if self._error else event)
                     data.clear()
-                self._error = False
+                if self._error:
+                    self._error = False
             elif line.startswith(b"event:"):
                 self._error = line[6:].strip() == b"error"
             elif line.startswith(b"{"):

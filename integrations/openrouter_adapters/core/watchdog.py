@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 
@@ -69,7 +70,8 @@ class _Watchdog:
             self._changed.wait(timeout=max(0.0, min(a.deadline for a in self._alarms) - time.monotonic()))
         for alarm in [alarm for alarm in self._alarms if alarm.deadline <= time.monotonic()]:
             self._alarms.discard(alarm)
-            alarm.action()
+            with suppress(Exception):  # whoever reads learns of it; the others' alarms must ring
+                alarm.action()
 
 
 _watchdog = _Watchdog()
