@@ -64,6 +64,11 @@ class Server(Listener):
                         threading.Thread(target=self._answer, args=answering, daemon=True).start()
 
     def _answer(self, secured: Any, spoken: Any, stream: int, body: dict[str, Any]) -> None:
+        def begin(headers: list[tuple[str, str]]) -> None:
+            with self._lock:
+                spoken.send_headers(stream, headers)
+                secured.sendall(spoken.data_to_send())
+
         def say(data: bytes, *, end: bool = False) -> None:
             with self._lock:
                 spoken.send_data(stream, data, end_stream=end)
@@ -71,10 +76,10 @@ class Server(Listener):
 
         with suppress(Exception):  # the stream was reset, or the connection is gone
             if not body.get("stream"):
-                spoken.send_headers(stream, [(":status", "200"), ("content-type", "application/json")])
+                begin([(":status", "200"), ("content-type", "application/json")])
                 say(json.dumps(WHOLE["chat"]).encode(), end=True)
                 return
-            spoken.send_headers(stream, EVENTS)
+            begin(EVENTS)
             say(event(CHUNK))
             for _ in range(200 if body["model"] == STALLING else 20):
                 time.sleep(0.04)
