@@ -281,7 +281,7 @@ class Exchange:
         """
         made = self._meaning(error)
         if isinstance(made, errors.OpenRouterError):
-            made.failed_tries = tuple(self.tries.failed)
+            self.tries.tell(made)
         if made is error:
             raise error
         forget_secrets(error, self.request)

@@ -38,7 +38,7 @@ class Tries:
         Args:
             error: what ended the last try. It is told of the tries before it, and kept.
         """
-        error.failed_tries = tuple(self.failed)
+        self.tell(error)
         wait = wait_before_retry(error, len(self.failed), self.request.max_retries)
         if wait is None or time.monotonic() + wait > self._last_start:
             return None
@@ -46,6 +46,10 @@ class Tries:
         error.response = error.request = None
         self.failed.append(error.with_traceback(None))
         return wait
+
+    def tell(self, error: OpenRouterError) -> None:
+        """Tell an error of the tries before it."""
+        error.failed_tries = tuple(self.failed)
 
     def facts(self) -> list[dict[str, Any]]:
         """What is shown of the failed tries beside an answer that came in the end."""

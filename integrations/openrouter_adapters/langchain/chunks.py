@@ -72,12 +72,10 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
     def _whole_calls(self, pieces: Sequence[Any]) -> list[ToolCall | InvalidToolCall]:
         """The calls after the end. One that had no arguments yet when the answer broke off is no whole call."""
         broken_off = self.response_metadata.get("finish_reason") in BROKEN_OFF
-        last = len(pieces) - 1 if broken_off else -1
-        given = [
-            None if place == last and not (piece.get("args") or "").strip() else _UNREAD
-            for place, piece in enumerate(pieces)
-        ]
-        return [parsed_call(piece, args) for piece, args in zip(pieces, given, strict=True)]
+        calls = [parsed_call(piece) for piece in pieces]
+        if broken_off and calls and not (pieces[-1].get("args") or "").strip():
+            calls[-1] = parsed_call(pieces[-1], None)
+        return calls
 
     def __radd__(self, other: Any) -> BaseMessageChunk:
         """A sum that a chunk of core's own begins: ``AIMessageChunk(content="") + chunk`` is as strict as any."""
