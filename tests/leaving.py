@@ -65,12 +65,14 @@ async def afailed(arriving: AsyncIterator[Any]) -> None:
 ASYNC_LEAVES: list[Callable[[Any], Any]] = [aclosed, abroken_off, afailed]
 
 _LOOP_ENDS = """
-import asyncio, contextlib, gc
+import asyncio, contextlib, gc, logging
 from openrouter_adapters.gateway import LocalGateway
 {imports}
 
+# A busy machine is slow: no loop, the gateway's neither, is asked to tell of it.
+logging.getLogger("asyncio").addFilter(lambda told: not told.getMessage().startswith("Executing "))
+
 async def main(model, how):
-    asyncio.get_running_loop().slow_callback_duration = 60
     stream = {stream}
     if how == "raised":
         async for _ in stream:
