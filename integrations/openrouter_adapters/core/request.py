@@ -64,6 +64,7 @@ class Request:
         http_async_client: an async client of the caller's, "aiohttp", or None.
         path: the endpoint.
         method: "post", or "get", which sends no body.
+        tags: by which its cost is summed; never sent.
     """
 
     body: dict[str, Any]
@@ -78,6 +79,7 @@ class Request:
     http_async_client: Any = None
     path: str = CHAT
     method: Literal["post", "get"] = "post"
+    tags: tuple[str, ...] = ()
 
     @property
     def streams_only(self) -> bool:
