@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from typing_extensions import override
+
 from openrouter_adapters.core.usage import Usage
 
 NOTHING = Decimal(0)
@@ -153,6 +155,7 @@ class Costs:
         for record in self._records:
             self._sums = self._sums.plus(record)
 
+    @override
     def __repr__(self) -> str:
         sums = self._sums
         unpriced = f", unpriced_calls={sums.unpriced_calls}" if sums.unpriced_calls else ""
