@@ -60,10 +60,13 @@ def fetch_cost(
     with closing(Client()) as client:
         while True:
             try:
-                return _cost(client.fetch(question, _data).content).total
+                total = _cost(client.fetch(question, _data).content).total
             except _not_found():
                 if (wait := next(waits, None)) is None:
                     raise
+            else:
+                if total is not None or (wait := next(waits, None)) is None:
+                    return total
             time.sleep(wait)
 
 
@@ -80,10 +83,13 @@ async def afetch_cost(
     async with aclosing(Client()) as client:
         while True:
             try:
-                return _cost((await client.afetch(question, _data)).content).total
+                total = _cost((await client.afetch(question, _data)).content).total
             except _not_found():
                 if (wait := next(waits, None)) is None:
                     raise
+            else:
+                if total is not None or (wait := next(waits, None)) is None:
+                    return total
             await asyncio.sleep(wait)
 
 
