@@ -156,6 +156,12 @@ SAYS = {
         "[1] log, page 8, relevance 0.65\n  [2] log, page 3, relevance 0.44",
         "embedding  $0.0000022\n  reranking  $0.0010000\n  answering  $0.0000471\n  together   $0.0010493",
     ],
+    "budget.py": [
+        "The agent was stopped: $0.0210 of $0.02 spent.",
+        "tag       questions             3 calls",
+        "tag       agent                 6 calls",
+        "together $0.0222 in 9 calls",
+    ],
     "multimodal.py": ["red and white", "South-west, force 6.", "[image/png, 269 bytes]", "Now it is day."],
 }
 
