@@ -83,6 +83,9 @@ def test_other_endpoints_have_no_output() -> None:
     text = "x" * 100
     assert Decimal("0.1") < of(EMBEDDINGS, input=[text]) < Decimal("0.3")
     assert of(RERANK, query="q", documents=[text]) > Decimal("0.1")
+    assert of(EMBEDDINGS, model="a/listed", input=["x" * 900] * 3) > Decimal("0.002") * 2700, "each has a window"
+    picture = {"content": [{"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}]}
+    assert of(EMBEDDINGS, model="a/listed", input=[picture] * 3) >= Decimal("0.002") * 3000
 
 
 @pytest.mark.parametrize("model", ["a/unknown", "a/auto"])

@@ -25,6 +25,7 @@ Prices: TypeAlias = Mapping[str, Pricing]
 _NEEDED = ("prompt", "completion")
 _INPUT_PRICES = ("prompt", "image", "audio", "input_audio", "input_cache_write", "input_cache_write_1h")
 _OUTPUT_PRICES = ("completion", "internal_reasoning", "image_output", "audio_output")
+_INPUTS = ("input", "documents")
 # The parts of a message that are text; any other may be of any size once it is read.
 _TEXTS = ("text", "input_text", "refusal")
 
@@ -75,7 +76,7 @@ def _ceiling_of(name: str, request: Request, prices: Prices) -> Decimal:
             f"reserve=True needs the price of {name!r}, whose {' and '.join(missing)} price is unknown: give "
             'track_costs(prices=...) or provider={"max_price": ...}, or call refresh_catalog()'
         )
-    tokens = _input_tokens(request.body, model, name) * _dearest(pricing, _INPUT_PRICES)
+    tokens = _input_tokens(request, model, name) * _dearest(pricing, _INPUT_PRICES)
     tokens += _output_tokens(request, model, name) * _dearest(pricing, _OUTPUT_PRICES)
     return tokens + pricing.get("request", NOTHING)
 
@@ -96,14 +97,16 @@ def _max_price(body: Mapping[str, Any]) -> Pricing:
     return per_token if set(_NEEDED) <= set(per_token) else {}
 
 
-def _input_tokens(body: Mapping[str, Any], model: Model | None, name: str) -> int:
-    window = model.context_length if model else None
+def _input_tokens(request: Request, model: Model | None, name: str) -> int:
+    body, window = request.body, model.context_length if model else None
+    inputs = 1 if request.path == CHAT else sum(len(of) for key in _INPUTS if isinstance(of := body.get(key), list))
+    most = None if window is None else window * inputs
     if not _only_text(body):
-        if window is None:
+        if most is None:
             raise ValueError(f"reserve=True cannot tell what attachments are for {name!r}, whose window is unknown")
-        return window
+        return most
     size = len(json.dumps(dict(body), ensure_ascii=False, default=str).encode("utf-8", "replace"))
-    return size if window is None else min(size, window)
+    return size if request.path != CHAT or most is None else min(size, most)
 
 
 def _only_text(body: Mapping[str, Any]) -> bool:
