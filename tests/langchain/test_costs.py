@@ -9,25 +9,40 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.caches import BaseCache, InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.globals import set_llm_cache
-from langchain_core.language_models import FakeMessagesListChatModel
+from langchain_core.language_models import FakeMessagesListChatModel, GenericFakeChatModel
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
-from openrouter_adapters import IncompleteStreamError, ProviderError, RateLimitError, StreamInterruptedError
+from openrouter_adapters import (
+    APIConnectionError,
+    APITimeoutError,
+    BudgetExceededError,
+    IncompleteStreamError,
+    MalformedResponseError,
+    OpenRouterError,
+    ProviderError,
+    RateLimitError,
+    StreamInterruptedError,
+)
+from openrouter_adapters.core.tries import failure
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterCostHandler, get_openrouter_costs
 from openrouter_adapters.langchain import costs as module
+
+from ..loopback import refused_port
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"),
@@ -277,6 +292,13 @@ def test_other_vendors_are_left_alone(model: ChatOpenRouter, costs: OpenRouterCo
     assert costs.calls == 1
 
 
+def test_streams_of_other_vendors_that_are_left_are_left_alone(costs: OpenRouterCostHandler, heard: Any) -> None:
+    other: Any = GenericFakeChatModel(messages=iter([AIMessage("one two three")])).stream("hi", heard)
+    next(other)
+    other.close()
+    assert costs.records == ()
+
+
 class _Failing(FakeMessagesListChatModel):
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("not ours")
@@ -417,6 +439,60 @@ def test_a_stream_that_died_and_told_nothing(
     assert (record.outcome, record.cost, record.model) == ("IncompleteStreamError", None, "openai/gpt-4o-mini")
     assert record.id is not None
     assert (costs.calls, costs.unpriced_calls, costs.total) == (1, 1, 0)
+
+
+def test_an_answer_that_broke_off_is_a_call(
+    model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
+) -> None:
+    choice = {"message": {"content": "Half of"}, "finish_reason": "error"}
+    gateway.reply(body={"id": "gen-1", "model": "a/b", "choices": [choice]})
+    with pytest.raises(ProviderError):
+        model.invoke("hi", heard)
+    (record,) = costs.records
+    assert (record.outcome, record.id, record.unpriced, costs.calls) == ("ProviderError", "gen-1", True, 1)
+
+
+FATES = [
+    (APITimeoutError("late"), True),
+    (APITimeoutError("late", status_code=408), False),
+    (MalformedResponseError("a page"), True),
+    (ProviderError("down", status_code=502), False),
+]
+
+
+@pytest.mark.parametrize(("error", "served"), FATES, ids=str)
+def test_a_failure_of_unknown_fate_may_have_cost(
+    error: OpenRouterError, served: bool, costs: OpenRouterCostHandler
+) -> None:
+    """The same whether the call fails, or another try succeeds."""
+    for ended in ("failed", "answered"):
+        run: Any = {"run_id": uuid4()}
+        costs.on_chat_model_start({}, [], **run, metadata={"ls_provider": "openrouter"})
+        if ended == "failed":
+            costs.on_llm_error(error, **run)
+        else:
+            facts = {"model_provider": "openrouter", "cost": 0.5, "failed_tries": [failure(error)]}
+            message = AIMessage("hi", response_metadata=facts)
+            costs.on_llm_end(LLMResult(generations=[[ChatGeneration(message=message)]]), **run)
+    failed, retried, answered = costs.records
+    assert failed.served is retried.served is served
+    assert failed.outcome == retried.outcome == type(error).__name__
+    assert (costs.calls, costs.unpriced_calls, answered.cost) == (1 + 2 * served, 2 * served, Decimal("0.5"))
+
+
+def test_nobody_there_costs_nothing(make: Make, costs: OpenRouterCostHandler, heard: Any, at_once: list[float]) -> None:
+    with pytest.raises(APIConnectionError):
+        make(base_url=f"http://127.0.0.1:{refused_port()}", max_retries=1).invoke("hi", heard)
+    assert [record.outcome for record in costs.records] == ["APIConnectionError"] * 2
+    assert (costs.calls, costs.unpriced_calls) == (0, 0)
+
+
+def test_a_budget_that_is_spent_sends_nothing(costs: OpenRouterCostHandler) -> None:
+    run: Any = {"run_id": uuid4()}
+    costs.on_chat_model_start({}, [], **run, metadata={"ls_provider": "openrouter"})
+    error = BudgetExceededError.__new__(BudgetExceededError)
+    costs.on_llm_error(error, **run)
+    assert costs.records == ()
 
 
 def test_fallbacks(make: Make, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway) -> None:
@@ -600,6 +676,15 @@ def test_tags_of_chains_around(call: str, noting: Callable[..., _Noting]) -> Non
     for _ in getattr(chain, call)(["hi"] if call == "batch" else "hi", {"tags": ["outer", "seq:step"]}):
         pass
     assert [set(tags) for tags in model.seen] == [{"outer", "seq:step"}] * 2
+
+
+@pytest.mark.parametrize("call", ["invoke", "stream"])
+def test_tags_of_a_run_that_is_handed_on_by_hand(call: str, noting: Callable[..., _Noting]) -> None:
+    model = noting()
+    run = CallbackManager.configure(inheritable_tags=["outer"]).on_chain_start({}, {})
+    for _ in getattr(model, call)("hi", {"callbacks": run.get_child("seq:step:1"), "tags": ["inner"]}):
+        pass
+    assert [set(tags) for tags in model.seen] == [{"outer", "inner"}]
 
 
 @pytest.mark.parametrize("mode", ["values", "messages"])

@@ -29,18 +29,13 @@ from openrouter_adapters.langchain.conventions import FROM_CACHE
 from openrouter_adapters.langchain.tags import given_tags
 
 if TYPE_CHECKING:
-    from openrouter_adapters.core.reply import Reply
+    from openrouter_adapters.core.errors import OpenRouterError
 
 _MONEY = ("cost", "cost_details", "is_byok")
 
-# Failures that leave it open whether the server had answered.
-_OF_UNKNOWN_FATE = {
-    "APITimeoutError",
-    "StallTimeoutError",
-    "IncompleteStreamError",
-    "StreamInterruptedError",
-    "MalformedResponseError",
-}
+# Failures of the network, after which nobody knows whether the server had answered; and answers that broke off.
+_OF_NETWORK = {"APIConnectionError", "APITimeoutError", "StallTimeoutError", "IncompleteStreamError"}
+_BROKEN_OFF = {"StreamInterruptedError", "MalformedResponseError"}
 
 # LangChain does not tell the end of every run: so many are remembered, far more than can be under way.
 _MOST_OPEN = 100_000
@@ -87,7 +82,7 @@ class OpenRouterCostHandler(BaseCallbackHandler, Costs):
         (Decimal('0.00042'), 2)
     """
 
-    run_inline = True  # it never waits, and an answer is counted before it is returned
+    run_inline = True  # it never waits: no thread is needed for it
 
     def __init__(self, tags: str | Iterable[str] | Mapping[str, object] | None = None) -> None:
         super().__init__()
@@ -173,7 +168,7 @@ def _failed(record: CallRecord, error: BaseException, message: AIMessage | None)
 
     if isinstance(error, OpenRouterError):
         sent = () if isinstance(error, BudgetExceededError) else (error,)
-        return [_tried(record, failure(one), one.partial) for one in (*error.failed_tries, *sent)]
+        return [_broken(record, one) for one in (*error.failed_tries, *sent)]
     # The caller left, or somebody's code failed. It may have done so before anything was sent.
     begun = isinstance(message, AIMessageChunk)
     if not begun and isinstance(error, Exception):
@@ -181,23 +176,34 @@ def _failed(record: CallRecord, error: BaseException, message: AIMessage | None)
     return [replace(_served(record, message.response_metadata if message and begun else {}), outcome=LEFT)]
 
 
-def _tried(record: CallRecord, told: Mapping[str, Any], partial: Reply | None = None) -> CallRecord:
-    """A try that failed.
+def _broken(record: CallRecord, error: OpenRouterError) -> CallRecord:
+    """A try that failed, by its error, which has what had arrived of an answer."""
+    partial = error.partial
+    told = failure(error) | known(may_have_arrived=getattr(error, "may_have_arrived", None))
+    served = partial is not None or _may_be_charged(told)
+    return _ended_so(record.used(partial.usage if partial else None), told, served)
 
-    Args:
-        record: what is known of the call.
-        told: the failure in short; see `core.tries.failure`.
-        partial: what had arrived of an answer, where that is known.
-    """
-    usage = partial.usage if partial else Usage.from_wire(known(cost=told.get("cost")))
-    charged = record.used(usage)
-    began = partial is not None or charged.cost is not None
+
+def _tried(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
+    """A try that failed before an answer came, by what the answer says of it; see `core.tries.failure`."""
+    charged = record.used(Usage.from_wire(known(cost=told.get("cost"))))
+    return _ended_so(charged, told, charged.cost is not None or _may_be_charged(told))
+
+
+def _may_be_charged(told: Mapping[str, Any]) -> bool:
+    """Whether a failure without any answer may have cost something."""
+    kind, status = told.get("error"), told.get("status_code")
+    arrived = told.get("may_have_arrived", "id" in told or kind != "APIConnectionError")
+    return kind in _BROKEN_OFF or (kind in _OF_NETWORK and status is None and arrived)
+
+
+def _ended_so(record: CallRecord, told: Mapping[str, Any], served: bool) -> CallRecord:
     return replace(
-        charged,
-        model=told.get("model"),
+        record,
+        model=told.get("model") if served else None,
         provider=told.get("provider"),
         id=told.get("id"),
-        served=began or told.get("error") in _OF_UNKNOWN_FATE,
+        served=served,
         outcome=str(told.get("error")),
         status_code=told.get("status_code"),
     )
