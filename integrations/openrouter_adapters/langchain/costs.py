@@ -180,14 +180,16 @@ def _broken(record: CallRecord, error: OpenRouterError) -> CallRecord:
     """A try that failed, by its error, which has what had arrived of an answer."""
     partial = error.partial
     told = failure(error) | known(may_have_arrived=getattr(error, "may_have_arrived", None))
-    served = partial is not None or _may_be_charged(told)
-    return _ended_so(record.used(partial.usage if partial else None), told, served)
+    charged = replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
+    return _ended_so(charged, told, partial is not None or _may_be_charged(told))
 
 
 def _tried(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
     """A try that failed before an answer came, by what the answer says of it; see `core.tries.failure`."""
     charged = record.used(Usage.from_wire(known(cost=told.get("cost"))))
-    return _ended_so(charged, told, charged.cost is not None or _may_be_charged(told))
+    answered = charged.cost is not None  # else the model is the one that was asked
+    charged = replace(charged, model=told.get("model") if answered else None)
+    return _ended_so(charged, told, answered or _may_be_charged(told))
 
 
 def _may_be_charged(told: Mapping[str, Any]) -> bool:
@@ -200,7 +202,6 @@ def _may_be_charged(told: Mapping[str, Any]) -> bool:
 def _ended_so(record: CallRecord, told: Mapping[str, Any], served: bool) -> CallRecord:
     return replace(
         record,
-        model=told.get("model") if served else None,
         provider=told.get("provider"),
         id=told.get("id"),
         served=served,
