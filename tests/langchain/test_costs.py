@@ -584,11 +584,11 @@ def test_what_langchain_does_not_tell(
     model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
 ) -> None:
     """The docstring says so; should LangChain begin to tell, this test says that it counts."""
-    gateway.reply("late", delay=5.0)
+    gateway.reply("late", delay=5.0, match="slowly")
 
     async def cancelled() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(model.ainvoke("hi", heard), 0.05)
+            await asyncio.wait_for(model.ainvoke("slowly", heard), 0.05)
 
     asyncio.run(cancelled())
     arriving = model.stream_events("hi", heard, version="v3")
