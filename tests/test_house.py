@@ -56,7 +56,7 @@ UNLOADED = {
 # The names without which a part is not what it says it is.
 PROMISED = {
     NAME: {"OpenRouterError"},
-    f"{NAME}.langchain": {"ChatOpenRouter", "OpenRouterEmbeddings", "OpenRouterRerank"},
+    f"{NAME}.langchain": {"ChatOpenRouter", "OpenRouterCostHandler", "OpenRouterEmbeddings", "OpenRouterRerank"},
     f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterEmbedding", "OpenRouterRerank"},
     f"{NAME}.gateway": {"LocalGateway"},
 }

@@ -269,3 +269,37 @@ def test_a_broken_call_does_not_hold_up_the_stream() -> None:
         sys.setprofile(None)
     assert len(made.invalid_tool_calls) == 1
     assert counted < 200 * 300
+
+
+# ------------------------------------------------------------------------------------------------- costs in the usage
+
+
+def priced(**costs: float) -> ChatGenerationChunk:
+    usage: Any = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, **costs}
+    return last(usage_metadata=usage)
+
+
+def test_sums_keep_the_costs_of_a_usage() -> None:
+    """Core makes a usage of zeros of the pieces that have none, and then fails on a float."""
+    pieces = [chunk_maker()(text, {}, []) for text in ("a", "b", "c")]
+    end = priced(total_cost=0.3, input_cost=0.1, output_cost=0.2)
+    expected = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    costs = {"total_cost": 0.3, "input_cost": 0.1, "output_cost": 0.2}
+    at_once = pieces[0].message + [chunk.message for chunk in [*pieces[1:], end]]
+    one_by_one: Any = AIMessageChunk(content="")
+    for chunk in [*pieces, end]:
+        one_by_one = one_by_one + chunk.message
+    for whole in (at_once, one_by_one, generate_from_stream(iter([*pieces, end])).generations[0].message):
+        assert (whole.text, whole.usage_metadata) == ("abc", {**expected, **costs})
+    assert end.message.usage_metadata == {**expected, **costs}
+
+
+def test_sums_add_costs_up_exactly() -> None:
+    sum_of: Any = priced(total_cost=0.1).message + priced(total_cost=0.2, input_cost=0.1).message
+    assert sum_of.usage_metadata == {
+        "input_tokens": 2,
+        "output_tokens": 4,
+        "total_tokens": 6,
+        "total_cost": 0.3,
+        "input_cost": 0.1,
+    }

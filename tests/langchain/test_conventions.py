@@ -69,9 +69,18 @@ def test_an_answer_of_a_cache_costs_nothing(make: Make, openrouter_gateway: Loca
     assert first.response_metadata["cost"] > 0
 
 
-def test_what_a_cache_says_without_a_cost_is_left_alone() -> None:
+def test_an_answer_of_a_cache_says_that_it_is_one(make: Make) -> None:
+    """Also one that cost nothing in the first place, or whose cost nobody told."""
     generation = ChatGeneration(message=AIMessage("hi", response_metadata={"model_name": "a/b"}))
-    assert of_cache(generation) is generation
+    assert of_cache(generation).message.response_metadata == {"model_name": "a/b", "from_cache": True}
+    assert "from_cache" not in generation.message.response_metadata
+    model = make(cache=InMemoryCache(), cost_in_usage=True)
+    first, hit = model.invoke("hi"), model.invoke("hi")
+    assert "from_cache" not in first.response_metadata
+    usage: Any = first.usage_metadata
+    assert usage["input_cost"] > 0
+    usage = hit.usage_metadata
+    assert (usage["input_cost"], usage["output_cost"], usage["total_cost"]) == (0, 0, 0)
 
 
 def test_answers_of_another_gateway_are_not_this_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,7 +429,7 @@ def usages(model: ChatOpenRouter) -> Iterator[Any]:
 
 def test_the_cost_is_in_the_usage_when_asked_for(make: Make, openrouter_gateway: LocalGateway) -> None:
     byok = {"is_byok": True, "cost_details": {"upstream_inference_cost": 0.5}}
-    openrouter_gateway.reply("one", cost=0.25, usage=byok, times=None)
+    openrouter_gateway.reply("an answer of several pieces", cost=0.25, usage=byok, times=None)
     for usage in usages(make(cost_in_usage=True)):
         assert usage["total_cost"] == 0.75  # the provider's bill for an own key is in it
     for usage in usages(make()):

@@ -3,6 +3,7 @@
 try:
     from openrouter_adapters.langchain import content
     from openrouter_adapters.langchain.chat import ChatOpenRouter
+    from openrouter_adapters.langchain.costs import OpenRouterCostHandler, get_openrouter_costs
     from openrouter_adapters.langchain.embeddings import OpenRouterEmbeddings
     from openrouter_adapters.langchain.registration import register_with_init_chat_model
     from openrouter_adapters.langchain.rerank import OpenRouterRerank
@@ -12,6 +13,13 @@ except ModuleNotFoundError as error:
     said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
     raise ImportError(said) from error
 
-__all__ = ["ChatOpenRouter", "OpenRouterEmbeddings", "OpenRouterRerank", "register_with_init_chat_model"]
+__all__ = [
+    "ChatOpenRouter",
+    "OpenRouterCostHandler",
+    "OpenRouterEmbeddings",
+    "OpenRouterRerank",
+    "get_openrouter_costs",
+    "register_with_init_chat_model",
+]
 
 content.register()

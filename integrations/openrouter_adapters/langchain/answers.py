@@ -7,7 +7,7 @@ everything else stands on exactly one chunk, the last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,10 +20,11 @@ from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.stream import Delta
 from openrouter_adapters.core.tool_calls import ToolCallDelta
 from openrouter_adapters.core.usage import Usage
-from openrouter_adapters.core.wire import dicts_of, known
+from openrouter_adapters.core.wire import dicts_of, known, money_of
 from openrouter_adapters.langchain.chunks import PROVIDER, AnswerChunk, MakeChunk, parsed_call
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
 
+_COST_PIECES = {"input_cost": "prompt", "output_cost": "completions"}
 _AUDIO_PIECES = ("data", "transcript")  # what grows piece by piece
 
 
@@ -93,7 +94,8 @@ def usage_metadata(usage: Usage | None, *, cost_in_usage: bool = False) -> Usage
     """Token counts, as LangChain wants them: all three totals, details where they are known.
 
     Cost is in ``response_metadata``. With ``cost_in_usage`` it is also here, as ``total_cost`` (float, USD), where
-    LangSmith looks for it; core's sums fail on any float, so only when asked for.
+    LangSmith looks for it, with the ``input_cost`` and ``output_cost`` that OpenRouter told; fees of searches and tools
+    are in neither. Core's sums fail on any float, so only when asked for.
     """
     if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
         return None
@@ -109,7 +111,15 @@ def usage_metadata(usage: Usage | None, *, cost_in_usage: bool = False) -> Usage
     if details := known(audio=usage.audio_output_tokens, reasoning=usage.reasoning_tokens):
         made["output_token_details"] = cast("OutputTokenDetails", details)
     cost = usage.cost.total if cost_in_usage else None
-    return made if cost is None else cast("UsageMetadata", {**made, "total_cost": float(cost)})
+    if cost is None:
+        return made
+    return cast("UsageMetadata", {**made, "total_cost": float(cost), **_cost_pieces(usage.cost.details)})
+
+
+def _cost_pieces(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What prompt and answer cost (floats, USD), under LangSmith's names."""
+    told = {name: money_of(details.get(f"upstream_inference_{part}_cost")) for name, part in _COST_PIECES.items()}
+    return {name: float(amount) for name, amount in told.items() if amount is not None}
 
 
 # ------------------------------------------------------------------------------------------------------- streams

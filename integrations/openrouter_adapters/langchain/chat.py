@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseRunManager, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -32,10 +33,11 @@ from openrouter_adapters.langchain.structured import (
     names_of,
     wanted_by,
 )
+from openrouter_adapters.langchain.tags import RUN_TAGS, tags_of_run
 from openrouter_adapters.langchain.tools import wire_format, wire_forms, wire_tool
 
 # Options of a call that are not the wire's; `stream` is core's own.
-_OF_THIS_SIDE = ("stream", "cost_in_usage")
+_OF_THIS_SIDE = ("stream", "cost_in_usage", RUN_TAGS)
 
 
 class ChatOpenRouter(ConventionalChatModel):
@@ -61,7 +63,8 @@ class ChatOpenRouter(ConventionalChatModel):
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr``, ``max_price`` ...
         timeout: seconds.
         streaming: True: ``invoke`` streams inside; False, given explicitly: ``stream`` does not.
-        cost_in_usage: True: ``usage_metadata["total_cost"]`` (float, USD) for LangSmith; LangChain's sums fail on it.
+        cost_in_usage: True: ``usage_metadata`` has the cost too, for LangSmith: ``total_cost``, ``input_cost`` and
+            ``output_cost`` (float, USD); LangChain's sums fail on them.
 
     Raises:
         ValueError: no API key, a value of a wrong type, or two that contradict each other.
@@ -89,15 +92,17 @@ class ChatOpenRouter(ConventionalChatModel):
 
     # ---- requests and answers
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]) -> Request:
-        """What goes out. `stream` is LangChain's own word; an empty list of tools is none."""
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any], run: BaseRunManager | None
+    ) -> Request:
+        """What goes out, and the tags of its run. `stream` is LangChain's own word; an empty list of tools is none."""
         options = wire_forms(self.own_names({n: value for n, value in call.items() if n not in _OF_THIS_SIDE}))
         guarded = options.pop("require_parameters", None)
         if "streaming" in options:
             raise TypeError("streaming is no option of a call: call stream(), or give it when the model is made")
         if stop is not None:
             options["stop"] = stop or None
-        request = build_request(self, options, wire_messages(messages))
+        request = replace(build_request(self, options, wire_messages(messages)), tags=tags_of_run(call, run))
         return requiring_parameters(request, self.set_options(), options) if guarded else request
 
     @override
@@ -118,7 +123,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs)
+        request = self._request(messages, stop, kwargs, run_manager)
         return chat_result(self._client.complete(request), request.asked, cost_in_usage=self._shows_cost(kwargs))
 
     @override
@@ -129,7 +134,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        request = self._request(messages, stop, kwargs)
+        request = self._request(messages, stop, kwargs, run_manager)
         return chat_result(await self._client.acomplete(request), request.asked, cost_in_usage=self._shows_cost(kwargs))
 
     @override
@@ -140,7 +145,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        request, make = self._request(messages, stop, kwargs, run_manager), chunk_maker()
         with self._client.stream(request) as stream:
             for delta in stream:
                 chunk = answer_chunk(delta, make)
@@ -160,7 +165,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        request, make = self._request(messages, stop, kwargs, run_manager), chunk_maker()
         async with self._client.astream(request) as stream:
             async for delta in stream:
                 chunk = answer_chunk(delta, make)
@@ -182,7 +187,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[Event]:
-        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        request, make = self._request(messages, stop, kwargs, run_manager), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         with self._client.stream(request) as stream:
             events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self._shows_cost(kwargs))
@@ -202,7 +207,7 @@ class ChatOpenRouter(ConventionalChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Event]:
-        request, make = self._request(messages, stop, kwargs), chunk_maker()
+        request, make = self._request(messages, stop, kwargs, run_manager), chunk_maker()
         heard = run_manager if run_manager and hears_tokens(run_manager.handlers) else None
         async with self._client.astream(request) as stream:
             events = AnswerEvents(stream.reply, message_id(run_manager), cost_in_usage=self._shows_cost(kwargs))

@@ -12,9 +12,10 @@ two differ.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -24,6 +25,7 @@ from langchain_core.messages import (
     ToolCall,
     ToolCallChunk,
 )
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -31,7 +33,9 @@ from pydantic_core import from_json
 from typing_extensions import override
 
 from openrouter_adapters.core.tool_calls import BROKEN_OFF, parse_args
+from openrouter_adapters.core.wire import money_of
 
+_COSTS = ("total_cost", "input_cost", "output_cost")
 CALL_PIECE = "tool_call_chunk"
 _UNREAD = object()
 
@@ -77,12 +81,24 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
             calls[-1] = parsed_call(pieces[-1], None)
         return calls
 
+    @override
+    def __add__(self, other: Any) -> Any:
+        """The sum, in which costs in a usage are added up too: core's own fails on any float."""
+        parts = [self, *(other if isinstance(other, list | tuple) else (other,))]
+        if not any(_costs(part) for part in parts):
+            return super().__add__(other)
+        first, *rest = map(_without_costs, parts)
+        made = AIMessageChunk.__add__(first, rest)
+        made.usage_metadata = cast("UsageMetadata", {**(made.usage_metadata or {}), **_added(map(_costs, parts))})
+        return made
+
     def __radd__(self, other: Any) -> BaseMessageChunk:
         """A sum that a chunk of core's own begins: ``AIMessageChunk(content="") + chunk`` is as strict as any."""
         if not isinstance(other, AIMessageChunk):
             return NotImplemented
         nothing = other.content == "" and isinstance(self.content, list)
-        return type(self)(**{**dict(other), **({"content": []} if nothing else {})}) + self
+        made: BaseMessageChunk = type(self)(**{**dict(other), **({"content": []} if nothing else {})}) + self
+        return made
 
     # A sum that has ended is stored without its pieces: it is read again by core's class, which would make calls of
     # them once more, and complete those that were cut off.
@@ -105,6 +121,25 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
     def lc_id(cls) -> list[str]:
         """Serialized under core's name, so that `load` knows it."""
         return AIMessageChunk.lc_id()
+
+
+def _costs(part: Any) -> dict[str, Any]:
+    """What a message's usage says of cost."""
+    usage = getattr(part, "usage_metadata", None)
+    return {name: usage[name] for name in _COSTS if name in usage} if usage else {}
+
+
+def _without_costs(part: Any) -> Any:
+    if not _costs(part):
+        return part
+    return part.model_copy(
+        update={"usage_metadata": {name: n for name, n in part.usage_metadata.items() if name not in _COSTS}}
+    )
+
+
+def _added(costs: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    found = [(name, money_of(cost) or Decimal(0)) for told in costs for name, cost in told.items()]
+    return {name: float(sum(cost for other, cost in found if other == name)) for name, _ in found}
 
 
 def parsed_call(piece: Any, args: Any = _UNREAD) -> ToolCall | InvalidToolCall:

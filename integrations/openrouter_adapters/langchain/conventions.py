@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 from typing_extensions import override
 
@@ -31,6 +33,7 @@ from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
+from openrouter_adapters.langchain.tags import RUN_TAGS, given_tags, tags_to_come, with_tags
 from openrouter_adapters.langchain.tools import wire_forms, wire_tool
 
 if TYPE_CHECKING:
@@ -39,7 +42,11 @@ if TYPE_CHECKING:
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
 
+FROM_CACHE = "from_cache"
+"""Stands in ``response_metadata`` of an answer that LangChain's cache gave (True), nowhere else."""
+
 _COSTS = ("cost", "total_cost")
+_COST_PIECES = ("input_cost", "output_cost")
 
 
 def profile(slug: str | None) -> ModelProfile | None:
@@ -121,13 +128,14 @@ def _sum_of(outputs: Sequence[Mapping[str, Any]], model: str | None = None) -> d
 
 
 def of_cache(generation: ChatGeneration) -> ChatGeneration:
-    """A generation that a cache gave: it says what it said, but costs nothing. A new object."""
+    """A generation that a cache gave: it says what it said, and that it is one (``from_cache``), but costs nothing."""
     message = generation.message
-    facts = message.response_metadata
-    if not any(name in facts for name in _COSTS):
-        return generation
-    free = _free(facts) | known(token_usage=_free(dict_of(facts.get("token_usage"))) or None)
-    return generation.model_copy(update={"message": message.model_copy(update={"response_metadata": free})})
+    facts, usage = message.response_metadata, dict_of(getattr(message, "usage_metadata", None))
+    told = known(token_usage=_free(dict_of(facts.get("token_usage"))) or None)
+    update: dict[str, Any] = {"response_metadata": {**_free(facts), **told, FROM_CACHE: True}}
+    if any(name in usage for name in _COST_PIECES):  # core's own zero is the total's
+        update["usage_metadata"] = {**usage, **{name: 0 for name in _COST_PIECES if name in usage}}
+    return generation.model_copy(update={"message": message.model_copy(update=update)})
 
 
 def _free(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +153,7 @@ def digest(headers: Mapping[str, Any]) -> str:
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     """What traces may show: no secrets, and no objects that are none of their business."""
-    shown = {name: value for name, value in options.items() if name not in SECRET}
+    shown = {name: value for name, value in options.items() if name not in SECRET and name != RUN_TAGS}
     if "base_url" in shown:
         address = shown.pop("base_url")  # what is no text will be refused
         shown |= known(base_url=without_user(address) if isinstance(address, str) else None)
@@ -214,6 +222,52 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
             copied.profile = profile(copied.model)
         return copied
 
+    # Core tells a stream nothing of its run: the tags, by which its cost is summed, come as a keyword.
+
+    @override
+    def stream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        return super().stream(input, config, stop=stop, **with_tags(kwargs, tags_to_come(config, self.tags)))
+
+    @override
+    def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        return super().astream(input, config, stop=stop, **with_tags(kwargs, tags_to_come(config, self.tags)))
+
+    @override
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = with_tags(kwargs, given_tags(run_manager.tags if run_manager else ()))
+        return super()._generate_with_cache(messages, stop, run_manager, **call)
+
+    @override
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = with_tags(kwargs, given_tags(run_manager.tags if run_manager else ()))
+        return await super()._agenerate_with_cache(messages, stop, run_manager, **call)
+
     @override
     def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
         return [of_cache(generation) for generation in super()._convert_cached_generations(cache_val)]
@@ -254,6 +308,9 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         own = [self.stop] if isinstance(self.stop, str) else self.stop
         params = super()._get_ls_params(stop=stop or own, **kwargs)
+        models = kwargs.get("models", self.models)
+        if "ls_model_name" not in params and models:
+            params["ls_model_name"] = str(models[0])
         params["ls_provider"] = PROVIDER  # equal to the answers' model_provider: middleware compares them
         limit = kwargs.get("max_completion_tokens", self.max_completion_tokens)
         if "ls_max_tokens" not in params and isinstance(limit, int):
