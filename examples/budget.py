@@ -41,15 +41,16 @@ def agent(model):
     return graph.compile()
 
 
-with openrouter(script) as connection, ChatOpenRouter(model="openai/gpt-5-mini", **connection) as model:
-    with track_costs() as costs:
-        with track_costs(tags="questions"):
-            model.batch(["What is a lighthouse for?", "And a buoy?", "And a foghorn?"])
-        try:
-            with track_costs(budget=BUDGET, tags="agent"):
-                agent(model).invoke({"messages": [("user", "Sound the whole channel, buoy after buoy.")]})
-        except BudgetExceededError as error:
-            print(f"The agent was stopped: ${error.spent} of ${error.limit} spent.\n")
+with openrouter(script) as connection, track_costs() as costs:
+    model = ChatOpenRouter(model="openai/gpt-5-mini", **connection)
+    with track_costs(tags="questions"):
+        model.batch(["What is a lighthouse for?", "And a buoy?", "And a foghorn?"])
+    try:
+        with track_costs(budget=BUDGET, tags="agent"):
+            agent(model).invoke({"messages": [("user", "Sound the whole channel, buoy after buoy.")]})
+    except BudgetExceededError as error:
+        print(f"The agent was stopped: ${error.spent} of ${error.limit} spent.\n")
+    model.close()
 
 for title, groups in (("tag", costs.by_tag), ("model", costs.by_model), ("provider", costs.by_provider)):
     for name, sums in groups.items():

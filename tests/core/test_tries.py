@@ -24,12 +24,13 @@ from openrouter_adapters.gateway import LocalGateway
 
 from .asking import Ask, acomplete, request, stream, streams, ways
 
+USAGE = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12, "cost": 0.25}
+
 
 def paid_failure(gateway: LocalGateway) -> None:
     """A try that fails and has been charged for: nothing of the answer is handed over, usage is."""
-    usage = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12, "cost": 0.25}
     error = {"code": 502, "message": "Upstream went away"}
-    failed = {"id": "gen-paid", "provider": "OpenAI", "error": error, "usage": usage}
+    failed = {"id": "gen-paid", "provider": "OpenAI", "error": error, "usage": USAGE}
     gateway.reply(body=failed, events=[{**failed, "choices": []}])
 
 
@@ -47,7 +48,8 @@ def test_an_answer_tells_of_the_tries_before_it(
     first, second = reply.failed_tries
     assert (text, reply.metadata()["cost"]) == ("At last", 0.5)
     told = {"error": "ProviderError", "status_code": 502, "provider": "OpenAI", "model": "openai/gpt-4o-mini"}
-    assert (first, second) == (told, {**told, "id": "gen-paid", "cost": 0.25})
+    paid = {"id": "gen-paid", "cost": 0.25, "token_usage": USAGE, "may_be_charged": True}
+    assert (first, second) == (told, {**told, **paid})
     assert reply.metadata()["failed_tries"] == [first, second]
 
 
@@ -226,6 +228,15 @@ def test_what_will_not_pass_is_asked_once(
 
 
 def test_failures_in_short_are_absent_where_unknown() -> None:
-    assert tries.failure(errors.APIConnectionError("gone")) == {"error": "APIConnectionError"}
+    assert tries.failure(errors.APIConnectionError("gone")) == {
+        "error": "APIConnectionError",
+        "may_be_charged": True,
+    }
     free = errors.ProviderError("x", partial=Reply(usage=Usage.from_wire({"cost": 0})))
-    assert tries.failure(free) == {"error": "ProviderError", "cost": 0.0}
+    assert tries.failure(free) == {
+        "error": "ProviderError",
+        "cost": 0.0,
+        "token_usage": {"cost": 0},
+        "may_be_charged": True,
+    }
+    assert tries.failure(errors.RateLimitError("x")) == {"error": "RateLimitError"}

@@ -68,7 +68,7 @@ class Account:
         """It failed; what it was charged may be known all the same."""
         self._id = self._id or error.generation_id
         outcome = {"outcome": type(error).__name__, "status_code": error.status_code, "provider": error.provider}
-        self._close(error.partial, served=_may_be_charged(error, self._sent), **outcome)
+        self._close(error.partial, served=error.may_be_charged, **outcome)
 
     def cut_off(self, error: BaseException) -> None:
         """Something else than the request's own trouble ended it: before it was sent, or nobody knows."""
@@ -144,14 +144,3 @@ def tell(record: CallRecord, context: Context) -> None:
             context.copy().run(listener, record)
         except Exception as error:
             warnings.warn(f"{listener!r} did not take note of a call: {error!r}", RuntimeWarning, stacklevel=2)
-
-
-def _may_be_charged(error: OpenRouterError, sent: bool) -> bool:
-    """Whether a failed request may have been charged: something had arrived of an answer, or nobody knows its fate."""
-    from openrouter_adapters.core import errors
-
-    if error.partial is not None:
-        return True
-    if isinstance(error, errors.APIConnectionError):
-        return error.status_code is None and (sent or error.may_have_arrived)
-    return isinstance(error, errors.StreamInterruptedError | errors.MalformedResponseError)

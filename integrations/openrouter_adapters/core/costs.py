@@ -13,6 +13,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from typing_extensions import override
+
 from openrouter_adapters.core.ceiling import Prices, ceiling, checked_prices
 from openrouter_adapters.core.records import NOTHING, CallRecord, Costs, tags_of
 from openrouter_adapters.core.request import Request
@@ -84,6 +86,11 @@ class CostTracker(Costs):
         self._held = NOTHING  # of the budget, for requests under way and calls without a cost
         self._unsettled: list[Unsettled] = []
 
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        """What is not settled stays behind: it has keys."""
+        return {**super().__getstate__(), "_unsettled": [], "_held": NOTHING}
+
     # ---- the scope
 
     def __enter__(self) -> Self:
@@ -151,7 +158,7 @@ class CostTracker(Costs):
     def release(self, held: Decimal) -> None:
         """Give back what was set aside."""
         with self._lock:
-            self._held -= held
+            self._held = (self._held - held) or NOTHING  # not 0E-9, which would show in what remains
 
     # ---- what became of a request
 
@@ -162,14 +169,14 @@ class CostTracker(Costs):
             if unsettled is not None:
                 self._unsettled.append(unsettled)
             if not record.unpriced:
-                self._held -= held
+                self.release(held)
 
     def learn(self, unsettled: Unsettled, known: CallRecord, held: Decimal) -> None:
         """Count the cost of a call that was without one."""
         with self._lock:
             self._unsettled.remove(unsettled)
             self.replace(unsettled.record, known)
-            self._held -= held
+            self.release(held)
 
     def settle(self, timeout: float = 10.0) -> int:
         """Ask OpenRouter what the calls without a cost were charged, and count that.

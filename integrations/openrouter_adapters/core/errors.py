@@ -113,6 +113,11 @@ class OpenRouterError(openai.OpenAIError):
         self.response = response
         self.request: Any = getattr(response, "request", None)
 
+    @property
+    def may_be_charged(self) -> bool:
+        """Whether the request may have been charged all the same: something had come, or nobody knows its fate."""
+        return self.partial is not None
+
     @override
     def __str__(self) -> str:
         """What happened, where, and what to do."""
@@ -253,6 +258,12 @@ class APIConnectionError(OpenRouterError, openai.APIConnectionError):
     transient = True
     may_have_arrived = True
 
+    @property
+    @override
+    def may_be_charged(self) -> bool:
+        """Whether the server may have had it; one that answered with an error status (408) has not charged it."""
+        return super().may_be_charged or (self.status_code is None and self.may_have_arrived)
+
 
 class APITimeoutError(APIConnectionError, openai.APITimeoutError):
     """Nothing came within ``timeout`` seconds."""
@@ -277,9 +288,21 @@ class StreamInterruptedError(OpenRouterError, openai.APIError):
 
     transient = True
 
+    @property
+    @override
+    def may_be_charged(self) -> bool:
+        """An answer had begun."""
+        return True
+
 
 class MalformedResponseError(OpenRouterError, openai.APIResponseValidationError):
     """What the server sent is no answer and no error that can be read."""
+
+    @property
+    @override
+    def may_be_charged(self) -> bool:
+        """An answer had begun."""
+        return True
 
 
 class StructuredOutputError(OpenRouterError):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from typing_extensions import override
 
@@ -156,6 +157,14 @@ class Costs:
         self._sums = Sums()
         for record in self._records:
             self._sums = self._sums.plus(record)
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        """Records and sums may go to another process."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     @override
     def __repr__(self) -> str:

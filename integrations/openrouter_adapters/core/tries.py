@@ -100,9 +100,11 @@ def wait_before_retry(error: OpenRouterError, retries: int, max_retries: int) ->
 
 
 def failure(error: OpenRouterError) -> dict[str, Any]:
-    """A failed try in short: ``error`` (its class), ``status_code``, ``provider``, ``model``, ``id``, and ``cost``.
+    """A failed try in short: ``error`` (its class), ``status_code``, ``provider``, ``model``, ``id``, and its cost.
 
-    The cost (float, USD) is what the server said that the failed try was charged; what is unknown is absent.
+    What the server said that the failed try was charged is ``cost`` (float, USD) and, with the tokens, ``token_usage``
+    (the wire's ``usage``). ``may_be_charged`` (True) says that it may have been, whatever was said. What is unknown is
+    absent.
     """
     usage = error.partial.usage if error.partial else None
     return known(
@@ -112,4 +114,6 @@ def failure(error: OpenRouterError) -> dict[str, Any]:
         model=error.model,
         id=error.generation_id,
         cost=usage.metadata().get("cost") if usage else None,
+        token_usage=dict(usage.wire) or None if usage else None,
+        may_be_charged=error.may_be_charged or None,
     )

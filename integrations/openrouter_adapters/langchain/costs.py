@@ -23,7 +23,7 @@ from typing_extensions import override
 from openrouter_adapters.core.records import LEFT, CallRecord, Costs, tags_of
 from openrouter_adapters.core.tries import failure
 from openrouter_adapters.core.usage import Usage
-from openrouter_adapters.core.wire import dict_of, dicts_of, known
+from openrouter_adapters.core.wire import dict_of, dicts_of
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.conventions import FROM_CACHE
 from openrouter_adapters.langchain.tags import given_tags
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from openrouter_adapters.core.errors import OpenRouterError
 
 _MONEY = ("cost", "cost_details", "is_byok")
-
-# Failures of the network, after which nobody knows whether the server had answered; and answers that broke off.
-_OF_NETWORK = {"APIConnectionError", "APITimeoutError", "StallTimeoutError", "IncompleteStreamError"}
-_BROKEN_OFF = {"StreamInterruptedError", "MalformedResponseError"}
 
 # LangChain does not tell the end of every run: so many are remembered, far more than can be under way.
 _MOST_OPEN = 100_000
@@ -179,32 +175,23 @@ def _failed(record: CallRecord, error: BaseException, message: AIMessage | None)
 def _broken(record: CallRecord, error: OpenRouterError) -> CallRecord:
     """A try that failed, by its error, which has what had arrived of an answer."""
     partial = error.partial
-    told = failure(error) | known(may_have_arrived=getattr(error, "may_have_arrived", None))
     charged = replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
-    return _ended_so(charged, told, partial is not None or _may_be_charged(told))
+    return _ended_so(charged, failure(error))
 
 
 def _tried(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
     """A try that failed before an answer came, by what the answer says of it; see `core.tries.failure`."""
-    charged = record.used(Usage.from_wire(known(cost=told.get("cost"))))
+    charged = record.used(Usage.from_wire(told.get("token_usage")))
     answered = charged.cost is not None  # else the model is the one that was asked
-    charged = replace(charged, model=told.get("model") if answered else None)
-    return _ended_so(charged, told, answered or _may_be_charged(told))
+    return _ended_so(replace(charged, model=told.get("model") if answered else None), told)
 
 
-def _may_be_charged(told: Mapping[str, Any]) -> bool:
-    """Whether a failure without any answer may have cost something."""
-    kind, status = told.get("error"), told.get("status_code")
-    arrived = told.get("may_have_arrived", "id" in told or kind != "APIConnectionError")
-    return kind in _BROKEN_OFF or (kind in _OF_NETWORK and status is None and arrived)
-
-
-def _ended_so(record: CallRecord, told: Mapping[str, Any], served: bool) -> CallRecord:
+def _ended_so(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
     return replace(
         record,
         provider=told.get("provider"),
         id=told.get("id"),
-        served=served,
+        served=bool(told.get("may_be_charged")),
         outcome=str(told.get("error")),
         status_code=told.get("status_code"),
     )
