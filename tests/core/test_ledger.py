@@ -90,7 +90,7 @@ def rows(file: Path, statement: str = "SELECT * FROM calls ORDER BY id") -> list
 
 
 def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process that runs a script, in which there is a `Ledger`, `a_call`-like records by `call(number)`."""
+    """Another process that runs a script, in which there are `Ledger` and, for records, `call`."""
     head = (
         "import os, sys, threading, time\n"
         "from datetime import datetime, timedelta, timezone\n"
@@ -102,7 +102,6 @@ def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
     )
     return subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", head + script, *map(str, arguments)],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
@@ -110,7 +109,10 @@ def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    out, _ = process.communicate(timeout=120)
+    try:
+        out, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 0
     return out
 
