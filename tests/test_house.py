@@ -57,7 +57,7 @@ UNLOADED = {
 PROMISED = {
     NAME: {"OpenRouterError"},
     f"{NAME}.langchain": {"ChatOpenRouter", "OpenRouterEmbeddings", "OpenRouterRerank"},
-    f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterEmbedding", "OpenRouterRerank"},
+    f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterEmbedding", "OpenRouterRerank", "OpenRouterCostHandler"},
     f"{NAME}.gateway": {"LocalGateway"},
 }
 
