@@ -7,7 +7,7 @@ handlers do not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -24,16 +24,12 @@ from openrouter_adapters.core.wire import int_of, known, money_of, text_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
+    from openrouter_adapters.core.errors import OpenRouterError
 
 C = TypeVar("C")
 
-_dispatcher = get_dispatcher(__name__)
-
-# Errors after which nobody knows whether the provider went on, and those that came in the place of an answer.
-_OF_UNKNOWN_FATE = {
-    *("APITimeoutError", "StallTimeoutError", "IncompleteStreamError"),
-    *("StreamInterruptedError", "MalformedResponseError"),
-}
+# Of the errors that are retried, those after which nobody knows whether the provider went on.
+_ON_THE_WAY = {"APITimeoutError", "StallTimeoutError", "IncompleteStreamError"}
 
 
 class HeardCosts(Costs):
@@ -42,15 +38,16 @@ class HeardCosts(Costs):
     @override
     def __init__(self, records: Iterable[CallRecord] = ()) -> None:
         super().__init__(records)
-        self._ids = {record.id for record in self.records if record.id}
+        self._ids: set[str | None] = {record.id for record in self.records if record.id}
 
     def hear(self, records: Iterable[CallRecord]) -> None:
         """Count what is not counted yet."""
         with self._lock:
             for record in records:
-                if record.id is None or record.id not in self._ids:
-                    self._ids.update({record.id} if record.id else ())
+                if record.id not in self._ids:
                     self.add(record)
+                if record.id:
+                    self._ids.add(record.id)
 
     def reset_counts(self) -> None:
         """Begin anew: no records, and all sums zero."""
@@ -76,15 +73,16 @@ def of_answer(answer: Reply | Answer[Any], facts: Mapping[str, Any], outcome: st
 def _of_try(failed: Mapping[str, Any], facts: Mapping[str, Any]) -> CallRecord:
     """What is shown of a failed try, as a record."""
     cost = next((cost for name in ("total_cost", "cost") if (cost := money_of(failed.get(name))) is not None), None)
-    outcome = text_of(failed.get("error")) or "OpenRouterError"
+    outcome, status = text_of(failed.get("error")) or "OpenRouterError", int_of(failed.get("status_code"))
+    fate_is_unknown = outcome in _ON_THE_WAY and status in (None, 200)
     told = {name: text_of(failed.get(name)) for name in ("model", "provider", "id")}
     return CallRecord(
         **{**facts, **known(**told)},
         cost=cost,
         priced=cost is not None,
-        served=cost is not None or outcome in _OF_UNKNOWN_FATE,
+        served=cost is not None or fate_is_unknown,
         outcome=outcome,
-        status_code=int_of(failed.get("status_code")),
+        status_code=status,
     )
 
 
@@ -99,10 +97,10 @@ def of_failure(
         so_far: gives what had arrived of a stream, once it was open.
         left: what became of the answer, where that was the caller's doing.
     """
-    from openrouter_adapters.core.errors import BudgetExceededError, OpenRouterError
+    from openrouter_adapters.core import errors
 
-    if isinstance(error, OpenRouterError):
-        tries = [one for one in (*error.failed_tries, error) if not isinstance(one, BudgetExceededError)]
+    if isinstance(error, errors.OpenRouterError):
+        tries = [one for one in (*error.failed_tries, error) if not isinstance(one, errors.BudgetExceededError)]
         return [_of_error(one, facts) for one in tries]
     if so_far is not None:
         return of_answer(so_far(), facts, left)
@@ -111,32 +109,28 @@ def of_failure(
     return [CallRecord(**facts, outcome=left, priced=False)]
 
 
-def _of_error(error: Any, facts: Mapping[str, Any]) -> CallRecord:
-    usage = error.partial.usage if error.partial else None
-    record = _of_try(failure(error), facts)
-    may_have_arrived = error.partial is not None or _is_of_unknown_fate(error)
-    return replace(record.used(usage), served=record.served or may_have_arrived)
+def _of_error(error: OpenRouterError, facts: Mapping[str, Any]) -> CallRecord:
+    record = _of_try(failure(error), facts).used(error.partial.usage if error.partial else None)
+    return replace(record, served=_may_be_charged(error))
 
 
-def _is_of_unknown_fate(error: Any) -> bool:
-    """Whether a request that the network failed may have reached the server."""
-    from openrouter_adapters.core.errors import APIConnectionError
+def _may_be_charged(error: OpenRouterError) -> bool:
+    """Whether something of an answer had arrived, or nobody knows what became of the request."""
+    from openrouter_adapters.core import errors
 
-    is_of_network = isinstance(error, APIConnectionError) and error.status_code in (None, 200)
+    if error.partial is not None or isinstance(error, errors.StreamInterruptedError | errors.MalformedResponseError):
+        return True
+    is_of_network = isinstance(error, errors.APIConnectionError) and error.status_code in (None, 200)
     return is_of_network and bool(getattr(error, "may_have_arrived", True))
 
 
 # -------------------------------------------------------------------------------------------------------- telling
 
 
-def _handlers(callback_manager: Any) -> Generator[Any]:
-    """Whoever hears of a call: the handlers of events, and those of the callback manager."""
-    at = _dispatcher
-    yield from at.event_handlers
-    while at.propagate:
-        at = at.parent
-        yield from at.event_handlers
-    yield from getattr(callback_manager, "handlers", ())
+def _hearing(callback_manager: Any) -> list[HeardCosts]:
+    """Whoever of ours hears of a call: as a handler of events, or of the callback manager."""
+    handlers = (*get_dispatcher().event_handlers, *getattr(callback_manager, "handlers", ()))
+    return [handler for handler in handlers if isinstance(handler, HeardCosts)]
 
 
 class Ending:
@@ -171,13 +165,13 @@ class Ending:
         self._tell(lambda facts: of_answer(answer, facts))
 
     def _tell(self, records: Callable[[dict[str, Any]], list[CallRecord]]) -> None:
-        hearing = [one for one in _handlers(self._callback_manager) if isinstance(one, HeardCosts)]
+        hearing = _hearing(self._callback_manager)
         if not hearing:
             return
         request = self._request
         asked = next(iter(request.asked), None)
         told = records({"endpoint": request.path, "tags": request.tags, "requested_model": asked})
-        for one in dict.fromkeys(hearing):
+        for one in hearing:
             one.hear(told)
 
 

@@ -15,7 +15,7 @@ _OF_LLAMAINDEX = "llamaindex."  # such as llamaindex.run_id, another for each ru
 
 def words_of(tags: Mapping[str, object]) -> tuple[str, ...]:
     """Instrument tags as ``key:value``, without those that LlamaIndex sets itself."""
-    return tags_of({key: value for key, value in tags.items() if not key.startswith(_OF_LLAMAINDEX)})
+    return tags_of({key: value for key, value in tags.items() if not str(key).startswith(_OF_LLAMAINDEX)})
 
 
 def tagged(request: Request) -> Request:
