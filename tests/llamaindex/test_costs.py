@@ -716,7 +716,7 @@ def test_an_answer_told_twice_counts_once_and_two_without_an_id_are_two() -> Non
         costs.handle(
             event("gen-1", failed_tries=[{"error": "ProviderError", "total_cost": 0.25, "cost": 0.1, "id": "gen-0"}])
         )
-    assert (costs.total, costs.calls) == (Decimal("0.75"), 2)
+    assert (costs.total, costs.calls, costs.tokens.input) == (Decimal("0.75"), 2, 7)
     costs.reset_counts()
     assert (costs.total, costs.calls, costs.tokens, costs.records) == (0, 0, Tokens(), ())
     for _ in range(2):

@@ -20,16 +20,14 @@ from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs, 
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.tries import failure
-from openrouter_adapters.core.wire import int_of, known, money_of, text_of
+from openrouter_adapters.core.usage import Usage
+from openrouter_adapters.core.wire import int_of, known, text_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
     from openrouter_adapters.core.errors import OpenRouterError
 
 C = TypeVar("C")
-
-# Of the errors that are retried, those after which nobody knows whether the provider went on.
-_ON_THE_WAY = {"APITimeoutError", "StallTimeoutError", "IncompleteStreamError"}
 
 
 class HeardCosts(Costs):
@@ -71,18 +69,17 @@ def of_answer(answer: Reply | Answer[Any], facts: Mapping[str, Any], outcome: st
 
 
 def _of_try(failed: Mapping[str, Any], facts: Mapping[str, Any]) -> CallRecord:
-    """What is shown of a failed try, as a record."""
-    cost = next((cost for name in ("total_cost", "cost") if (cost := money_of(failed.get(name))) is not None), None)
-    outcome, status = text_of(failed.get("error")) or "OpenRouterError", int_of(failed.get("status_code"))
-    fate_is_unknown = outcome in _ON_THE_WAY and status in (None, 200)
+    """What is shown of a failed try, as a record; see `core.tries.failure`."""
+    usage = Usage.from_wire(failed.get("token_usage") or {"cost": failed.get("cost")})
     told = {name: text_of(failed.get(name)) for name in ("model", "provider", "id")}
-    return CallRecord(
-        **{**facts, **known(**told)},
-        cost=cost,
-        priced=cost is not None,
-        served=cost is not None or fate_is_unknown,
-        outcome=outcome,
-        status_code=status,
+    record = CallRecord(**{**facts, **known(**told)}).used(usage)
+    answered = record.cost is not None  # else the model is the one that was asked
+    return replace(
+        record,
+        model=record.model if answered else None,
+        served=answered or failed.get("may_be_charged") is True,
+        outcome=text_of(failed.get("error")) or "OpenRouterError",
+        status_code=int_of(failed.get("status_code")),
     )
 
 
@@ -110,18 +107,8 @@ def of_failure(
 
 
 def _of_error(error: OpenRouterError, facts: Mapping[str, Any]) -> CallRecord:
-    record = _of_try(failure(error), facts).used(error.partial.usage if error.partial else None)
-    return replace(record, served=_may_be_charged(error))
-
-
-def _may_be_charged(error: OpenRouterError) -> bool:
-    """Whether something of an answer had arrived, or nobody knows what became of the request."""
-    from openrouter_adapters.core import errors
-
-    if error.partial is not None or isinstance(error, errors.StreamInterruptedError | errors.MalformedResponseError):
-        return True
-    is_of_network = isinstance(error, errors.APIConnectionError) and error.status_code in (None, 200)
-    return is_of_network and bool(getattr(error, "may_have_arrived", True))
+    partial, record = error.partial, _of_try(failure(error), facts)
+    return replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
 
 
 # -------------------------------------------------------------------------------------------------------- telling
