@@ -57,7 +57,7 @@ UNLOADED = {
 PROMISED = {
     NAME: {"OpenRouterError"},
     f"{NAME}.langchain": {"ChatOpenRouter", "OpenRouterCostHandler", "OpenRouterEmbeddings", "OpenRouterRerank"},
-    f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterEmbedding", "OpenRouterRerank"},
+    f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterCostHandler", "OpenRouterEmbedding", "OpenRouterRerank"},
     f"{NAME}.gateway": {"LocalGateway"},
 }
 

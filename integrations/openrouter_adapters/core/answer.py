@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known, text_of
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.request import Request
 
 C = TypeVar("C")
 
@@ -90,6 +93,16 @@ class Answer(Generic[C]):
             openrouter_metadata=self.openrouter_metadata,
             failed_tries=self.failed_tries or None,
         )
+
+
+class Fetches(Protocol):
+    """Who sends the requests of an endpoint beside chat: a `Client`, or whoever listens to one."""
+
+    def fetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """As `Client.fetch`."""
+
+    async def afetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """As `Client.afetch`."""
 
 
 def agreed(values: Iterable[str | None]) -> str | None:

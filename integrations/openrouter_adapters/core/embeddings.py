@@ -13,17 +13,14 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from openrouter_adapters.core.answer import Answer, Unreadable
+from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
 from openrouter_adapters.core.arguments import check_positive, check_text
 from openrouter_adapters.core.batches import at_once, spent, tell_rest
 from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
 from openrouter_adapters.core.wire import dict_of
-
-if TYPE_CHECKING:
-    from openrouter_adapters.core.client import Client
 
 Kind = Literal["query", "document"]
 """What inputs are for; many models embed the one unlike the other."""
@@ -233,7 +230,7 @@ def _unpacked(text: str) -> Vector:
 # ---- many inputs
 
 
-def embed(client: Client, requests: Sequence[Request], wait: Callable[[], object] | None = None) -> Embedded:
+def embed(client: Fetches, requests: Sequence[Request], wait: Callable[[], object] | None = None) -> Embedded:
     """Send the requests one after the other.
 
     Args:
@@ -258,7 +255,7 @@ def embed(client: Client, requests: Sequence[Request], wait: Callable[[], object
 
 
 async def aembed(
-    client: Client,
+    client: Fetches,
     requests: Sequence[Request],
     max_concurrency: int,
     wait: Callable[[], Awaitable[object]] | None = None,

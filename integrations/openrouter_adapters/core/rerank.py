@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from openrouter_adapters.core.answer import Answer, Unreadable
+from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
 from openrouter_adapters.core.arguments import check_text
 from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import RERANK, Request, checked_call, layered
 from openrouter_adapters.core.wire import dict_of
-
-if TYPE_CHECKING:
-    from openrouter_adapters.core.client import Client
 
 D = TypeVar("D")
 
@@ -145,7 +142,7 @@ def _reader(request: Request) -> Callable[[Mapping[str, Any]], list[Rank]]:
     return partial(read_ranks, count=len(request.body["documents"]), top_n=top_n if isinstance(top_n, int) else None)
 
 
-def rerank(client: Client, request: Request | None) -> Ranked:
+def rerank(client: Fetches, request: Request | None) -> Ranked:
     """Send the request.
 
     Args:
@@ -161,7 +158,7 @@ def rerank(client: Client, request: Request | None) -> Ranked:
     return Ranked.of([answer], answer.content)
 
 
-async def arerank(client: Client, request: Request | None) -> Ranked:
+async def arerank(client: Fetches, request: Request | None) -> Ranked:
     """As `rerank`."""
     if request is None:
         return Ranked([])

@@ -27,6 +27,8 @@ from openrouter_adapters.llamaindex.inputs import (
     wire_input,
 )
 from openrouter_adapters.llamaindex.shorthand import AdditionalKwargs, spelled_out
+from openrouter_adapters.llamaindex.spending import ToldFetches
+from openrouter_adapters.llamaindex.tags import tagged
 
 WORKERS = 4
 """Requests at once, where nothing else is said."""
@@ -131,7 +133,10 @@ class OpenRouterEmbedding(AdditionalKwargs, EmbeddingOptions, MultiModalEmbeddin
         given: Any = inputs if one else [wire_input(item) for item in inputs]
         named = {name: value for name, value in self.own_names(call).items() if name not in _OURS}
         options = spelled_out(named, self.set_options())
-        return core.embedding_requests(self, options, given, kind, self._batch_size(call))
+        return [tagged(one) for one in core.embedding_requests(self, options, given, kind, self._batch_size(call))]
+
+    def _told(self) -> ToldFetches:
+        return ToldFetches(self._client, self.callback_manager)
 
     def _batch_size(self, call: Mapping[str, Any]) -> int:
         return _whole("embed_batch_size", call, self.embed_batch_size)
@@ -168,14 +173,14 @@ class OpenRouterEmbedding(AdditionalKwargs, EmbeddingOptions, MultiModalEmbeddin
     def _fetch(self, requests: Sequence[Request], limited: bool) -> Embedded:
         wait = self.rate_limiter.acquire if limited and self.rate_limiter is not None else None
         with noted() as note:
-            answer = core.embed(self._client, requests, wait)
+            answer = core.embed(self._told(), requests, wait)
             note(answer)
         return answer
 
     async def _afetch(self, requests: Sequence[Request], workers: int, limited: bool) -> Embedded:
         wait = self.rate_limiter.async_acquire if limited and self.rate_limiter is not None else None
         with noted() as note:
-            answer = await core.aembed(self._client, requests, workers, wait)
+            answer = await core.aembed(self._told(), requests, workers, wait)
             note(answer)
         return answer
 

@@ -20,6 +20,7 @@ from llama_index.core.llms.llm import ToolSelection
 from pydantic import BaseModel
 from typing_extensions import override
 
+from openrouter_adapters.core.records import ANSWERED
 from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
 from openrouter_adapters.core.tools import call_tools, listed
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
@@ -27,8 +28,10 @@ from openrouter_adapters.llamaindex.callbacks import acloses, closes, owns_conne
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import spelled_out
+from openrouter_adapters.llamaindex.spending import Ending
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
 from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
+from openrouter_adapters.llamaindex.tags import tagged
 from openrouter_adapters.llamaindex.tools import (
     cut_off,
     server_tools,
@@ -92,7 +95,7 @@ class OpenRouter(StructuredPrediction):
         if guarded:
             request = requiring_parameters(request, own.set_options(), options)
         _check_one_answer(request)
-        return request, Asked.of(request, one_call=one_call)
+        return tagged(request), Asked.of(request, one_call=one_call)
 
     def _chat_request(self, messages: Sequence[ChatMessage], call: dict[str, Any]) -> tuple[Request, Asked]:
         return self._request(wire_messages(messages), call)
@@ -101,20 +104,36 @@ class OpenRouter(StructuredPrediction):
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
         return self._request([{"role": "user", "content": text}], call)
 
+    def _whole(self, request: Request, asked: Asked) -> ChatResponse:
+        with Ending(self.callback_manager, request):
+            reply = self._client.complete(request)
+        return chat_response(reply, asked)
+
+    async def _awhole(self, request: Request, asked: Asked) -> ChatResponse:
+        with Ending(self.callback_manager, request):
+            reply = await self._client.acomplete(request)
+        return chat_response(reply, asked)
+
     def _items(self, request: Request, asked: Asked) -> ChatResponseGen:
         progress = Progress(asked)
-        with self._client.stream(request) as stream:
-            for delta in stream:
-                yield progress.item(delta)
-        yield from progress.end(stream.reply())
+        with Ending(self.callback_manager, request) as ending:
+            with self._client.stream(request) as stream:
+                ending.so_far = stream.reply
+                for delta in stream:
+                    yield progress.item(delta)
+            ending.outcome = ANSWERED
+            yield from progress.end(stream.reply())
 
     async def _aitems(self, request: Request, asked: Asked) -> ChatResponseAsyncGen:
         progress = Progress(asked)
-        async with self._client.astream(request) as stream:
-            async for delta in stream:
-                yield progress.item(delta)
-        for item in progress.end(stream.reply()):
-            yield item
+        with Ending(self.callback_manager, request) as ending:
+            async with self._client.astream(request) as stream:
+                ending.so_far = stream.reply
+                async for delta in stream:
+                    yield progress.item(delta)
+            ending.outcome = ANSWERED
+            for item in progress.end(stream.reply()):
+                yield item
 
     # ---- chat
 
@@ -131,8 +150,7 @@ class OpenRouter(StructuredPrediction):
             OpenRouterError: the request failed, or its answer did.
             ValueError: a message or an option that cannot be sent; nothing was.
         """
-        request, asked = self._chat_request(messages, kwargs)
-        return chat_response(self._client.complete(request), asked)
+        return self._whole(*self._chat_request(messages, kwargs))
 
     @closes
     @told_chat
@@ -145,8 +163,7 @@ class OpenRouter(StructuredPrediction):
     @override
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`."""
-        request, asked = self._chat_request(messages, kwargs)
-        return chat_response(await self._client.acomplete(request), asked)
+        return await self._awhole(*self._chat_request(messages, kwargs))
 
     @acloses
     @told_chat
@@ -167,8 +184,7 @@ class OpenRouter(StructuredPrediction):
             formatted: whether it has been applied already.
             **kwargs: options of this call, as for `chat`.
         """
-        request, asked = self._prompt_request(prompt, formatted, kwargs)
-        return completion_response(chat_response(self._client.complete(request), asked))
+        return completion_response(self._whole(*self._prompt_request(prompt, formatted, kwargs)))
 
     @closes
     @told_completion
@@ -182,8 +198,7 @@ class OpenRouter(StructuredPrediction):
     @override
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """As `complete`."""
-        request, asked = self._prompt_request(prompt, formatted, kwargs)
-        return completion_response(chat_response(await self._client.acomplete(request), asked))
+        return completion_response(await self._awhole(*self._prompt_request(prompt, formatted, kwargs)))
 
     @acloses
     @told_completion

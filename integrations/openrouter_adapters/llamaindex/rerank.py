@@ -21,6 +21,8 @@ from openrouter_adapters.core.rerank import Rank, Ranked
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.inputs import Rankable, ranked_documents
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
+from openrouter_adapters.llamaindex.spending import ToldFetches
+from openrouter_adapters.llamaindex.tags import tagged
 
 _OF_NODES = ("metadata_mode", "rank_images")
 """Options of a call that say what of a node is ranked."""
@@ -88,7 +90,10 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
         own = checked_call(known(**{name: call.get(name) for name in _OF_NODES}), OpenRouterRerank)
         mode, images = (own.get(name, getattr(self, name)) for name in _OF_NODES)
         text = query.query_str if isinstance(query, QueryBundle) else query
-        return core.rerank_request(self, options, text, ranked_documents(given, mode, images))
+        return tagged(core.rerank_request(self, options, text, ranked_documents(given, mode, images)))
+
+    def _told(self) -> ToldFetches:
+        return ToldFetches(self._client, self.callback_manager)
 
     # ---- with what it took
 
@@ -110,11 +115,13 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
             TypeError: query or documents are none; nothing was sent.
             ValueError: no model, or an option that cannot be right; nothing was sent.
         """
-        return core.rerank(self._client, self._request(query, documents, options))
+        return core.rerank(self._told(), self._request(query, documents, options))
 
     async def arerank(self, query: str | QueryBundle, documents: Iterable[Rankable], **options: Any) -> Ranked:
         """As `rerank`."""
-        return await core.arerank(self._client, self._request(query, documents, options))
+        return await core.arerank(
+            ToldFetches(self._client, self.callback_manager), self._request(query, documents, options)
+        )
 
     # ---- LlamaIndex's
 

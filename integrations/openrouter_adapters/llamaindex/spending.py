@@ -1,0 +1,189 @@
+"""What calls took, told to the cost handlers of LlamaIndex.
+
+LlamaIndex's events tell of whole answers of an LLM. They do not tell what a failed call, a stream left early, an
+embedding or a reranking took: that is told here, to our own handlers only. An event of our own would be one that other
+handlers do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
+from typing_extensions import override
+
+from openrouter_adapters.core.answer import Answer
+from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs, Sums
+from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.core.request import Request
+from openrouter_adapters.core.tries import failure
+from openrouter_adapters.core.usage import Usage
+from openrouter_adapters.core.wire import int_of, known, text_of
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.client import Client
+    from openrouter_adapters.core.errors import OpenRouterError
+
+C = TypeVar("C")
+
+
+class HeardCosts(Costs):
+    """Costs that are heard of from several sides: what has a generation id counts once, however often it is told."""
+
+    @override
+    def __init__(self, records: Iterable[CallRecord] = ()) -> None:
+        super().__init__(records)
+        self._ids: set[str | None] = {record.id for record in self.records if record.id}
+
+    def hear(self, records: Iterable[CallRecord]) -> None:
+        """Count what is not counted yet."""
+        with self._lock:
+            for record in records:
+                if record.id not in self._ids:
+                    self.add(record)
+                if record.id:
+                    self._ids.add(record.id)
+
+    def reset_counts(self) -> None:
+        """Begin anew: no records, and all sums zero."""
+        with self._lock:
+            self._records, self._sums, self._ids = [], Sums(), set()
+
+
+# ----------------------------------------------------------------------------------------------- records of a call
+
+
+def of_answer(answer: Reply | Answer[Any], facts: Mapping[str, Any], outcome: str = ANSWERED) -> list[CallRecord]:
+    """The failed tries before an answer, and the answer.
+
+    Args:
+        answer: what came.
+        facts: fields that all records have.
+        outcome: what became of the answer.
+    """
+    own = CallRecord(**{**facts, **known(model=answer.model, provider=answer.provider, id=answer.id)}, outcome=outcome)
+    return [*(_of_try(failed, facts) for failed in answer.failed_tries), own.used(answer.usage)]
+
+
+def _of_try(failed: Mapping[str, Any], facts: Mapping[str, Any]) -> CallRecord:
+    """What is shown of a failed try, as a record; see `core.tries.failure`."""
+    usage = Usage.from_wire(failed.get("token_usage") or {"cost": failed.get("cost")})
+    told = {name: text_of(failed.get(name)) for name in ("model", "provider", "id")}
+    record = CallRecord(**{**facts, **known(**told)}).used(usage)
+    answered = record.cost is not None  # else the model is the one that was asked
+    return replace(
+        record,
+        model=record.model if answered else None,
+        served=answered or failed.get("may_be_charged") is True,
+        outcome=text_of(failed.get("error")) or "OpenRouterError",
+        status_code=int_of(failed.get("status_code")),
+    )
+
+
+def of_failure(
+    error: BaseException, facts: Mapping[str, Any], so_far: Callable[[], Reply] | None, left: str = LEFT
+) -> list[CallRecord]:
+    """The tries of a call that ended without a whole answer; none where nothing was sent.
+
+    Args:
+        error: what ended it.
+        facts: fields that all records have.
+        so_far: gives what had arrived of a stream, once it was open.
+        left: what became of the answer, where that was the caller's doing.
+    """
+    from openrouter_adapters.core import errors
+
+    if isinstance(error, errors.OpenRouterError):
+        tries = [one for one in (*error.failed_tries, error) if not isinstance(one, errors.BudgetExceededError)]
+        return [_of_error(one, facts) for one in tries]
+    if so_far is not None:
+        return of_answer(so_far(), facts, left)
+    if isinstance(error, Exception):  # a mistake that was found before anything was sent
+        return []
+    return [CallRecord(**facts, outcome=left, priced=False)]
+
+
+def _of_error(error: OpenRouterError, facts: Mapping[str, Any]) -> CallRecord:
+    partial, record = error.partial, _of_try(failure(error), facts)
+    return replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
+
+
+# -------------------------------------------------------------------------------------------------------- telling
+
+
+def _hearing(callback_manager: Any) -> list[HeardCosts]:
+    """Whoever of ours hears of a call: as a handler of events, or of the callback manager."""
+    handlers = (*get_dispatcher().event_handlers, *getattr(callback_manager, "handlers", ()))
+    return [handler for handler in handlers if isinstance(handler, HeardCosts)]
+
+
+class Ending:
+    """Around a request: tells our handlers how it ended, where LlamaIndex does not.
+
+    Attributes:
+        so_far: gives what has arrived of a stream; set once it is open.
+        outcome: what became of the answer, should it be left now.
+
+    Args:
+        callback_manager: that of the model.
+        request: what is sent.
+    """
+
+    def __init__(self, callback_manager: Any, request: Request) -> None:
+        self.so_far: Callable[[], Reply] | None = None
+        self.outcome = LEFT
+        self._callback_manager = callback_manager
+        self._request = request
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._tell(lambda facts: of_failure(error, facts, self.so_far, self.outcome))
+
+    def tell(self, answer: Answer[Any]) -> None:
+        """Tell of an answer."""
+        self._tell(lambda facts: of_answer(answer, facts))
+
+    def _tell(self, records: Callable[[dict[str, Any]], list[CallRecord]]) -> None:
+        hearing = _hearing(self._callback_manager)
+        if not hearing:
+            return
+        request = self._request
+        asked = next(iter(request.asked), None)
+        told = records({"endpoint": request.path, "tags": request.tags, "requested_model": asked})
+        for one in hearing:
+            one.hear(told)
+
+
+class ToldFetches:
+    """A client that tells what each request to an endpoint beside chat took.
+
+    Args:
+        client: sends them.
+        callback_manager: that of the model.
+    """
+
+    def __init__(self, client: Client, callback_manager: Any) -> None:
+        self._client = client
+        self._callback_manager = callback_manager
+
+    def fetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """As `Client.fetch`."""
+        with Ending(self._callback_manager, request) as ending:
+            answer = self._client.fetch(request, read)
+        ending.tell(answer)
+        return answer
+
+    async def afetch(self, request: Request, read: Callable[[dict[str, Any]], C]) -> Answer[C]:
+        """As `Client.afetch`."""
+        with Ending(self._callback_manager, request) as ending:
+            answer = await self._client.afetch(request, read)
+        ending.tell(answer)
+        return answer
