@@ -712,10 +712,9 @@ def event(id: Any = "gen-1", cost: Any = 0.5, **more: Any) -> LLMChatEndEvent:
 
 def test_an_answer_told_twice_counts_once_and_two_without_an_id_are_two() -> None:
     costs = OpenRouterCostHandler()
+    charged = {"token_usage": {"prompt_tokens": 7, "cost": 0.25}, "may_be_charged": True}
     for _ in range(2):
-        costs.handle(
-            event("gen-1", failed_tries=[{"error": "ProviderError", "total_cost": 0.25, "cost": 0.1, "id": "gen-0"}])
-        )
+        costs.handle(event("gen-1", failed_tries=[{"error": "ProviderError", "id": "gen-0", **charged}]))
     assert (costs.total, costs.calls, costs.tokens.input) == (Decimal("0.75"), 2, 7)
     costs.reset_counts()
     assert (costs.total, costs.calls, costs.tokens, costs.records) == (0, 0, Tokens(), ())

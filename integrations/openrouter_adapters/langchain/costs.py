@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -21,15 +21,12 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
 from openrouter_adapters.core.records import LEFT, CallRecord, Costs, tags_of
-from openrouter_adapters.core.tries import failure
+from openrouter_adapters.core.tries import failed_record, record_of_error
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of
 from openrouter_adapters.langchain.chunks import PROVIDER
 from openrouter_adapters.langchain.conventions import FROM_CACHE
 from openrouter_adapters.langchain.tags import given_tags
-
-if TYPE_CHECKING:
-    from openrouter_adapters.core.errors import OpenRouterError
 
 _MONEY = ("cost", "cost_details", "is_byok")
 
@@ -143,7 +140,7 @@ def _answered(record: CallRecord, facts: Mapping[str, Any]) -> list[CallRecord]:
     """An answer and the tries before it, by its ``response_metadata``."""
     if facts.get("model_provider") != PROVIDER or facts.get(FROM_CACHE):
         return []
-    before = [_tried(record, told) for told in dicts_of(facts.get("failed_tries"))]
+    before = [failed_record(record, told) for told in dicts_of(facts.get("failed_tries"))]
     return [*before, _served(record, facts)]
 
 
@@ -164,37 +161,12 @@ def _failed(record: CallRecord, error: BaseException, message: AIMessage | None)
 
     if isinstance(error, OpenRouterError):
         sent = () if isinstance(error, BudgetExceededError) else (error,)
-        return [_broken(record, one) for one in (*error.failed_tries, *sent)]
+        return [record_of_error(record, one) for one in (*error.failed_tries, *sent)]
     # The caller left, or somebody's code failed. It may have done so before anything was sent.
     begun = isinstance(message, AIMessageChunk)
     if not begun and isinstance(error, Exception):
         return []
     return [replace(_served(record, message.response_metadata if message and begun else {}), outcome=LEFT)]
-
-
-def _broken(record: CallRecord, error: OpenRouterError) -> CallRecord:
-    """A try that failed, by its error, which has what had arrived of an answer."""
-    partial = error.partial
-    charged = replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
-    return _ended_so(charged, failure(error))
-
-
-def _tried(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
-    """A try that failed before an answer came, by what the answer says of it; see `core.tries.failure`."""
-    charged = record.used(Usage.from_wire(told.get("token_usage")))
-    answered = charged.cost is not None  # else the model is the one that was asked
-    return _ended_so(replace(charged, model=told.get("model") if answered else None), told)
-
-
-def _ended_so(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
-    return replace(
-        record,
-        provider=told.get("provider"),
-        id=told.get("id"),
-        served=bool(told.get("may_be_charged")),
-        outcome=str(told.get("error")),
-        status_code=told.get("status_code"),
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ scopes

@@ -119,9 +119,7 @@ class OpenRouterRerank(LlamaIndexModel, RerankOptions, BaseNodePostprocessor):
 
     async def arerank(self, query: str | QueryBundle, documents: Iterable[Rankable], **options: Any) -> Ranked:
         """As `rerank`."""
-        return await core.arerank(
-            ToldFetches(self._client, self.callback_manager), self._request(query, documents, options)
-        )
+        return await core.arerank(self._told(), self._request(query, documents, options))
 
     # ---- LlamaIndex's
 

@@ -8,7 +8,6 @@ handlers do not know.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,13 +18,11 @@ from openrouter_adapters.core.answer import Answer
 from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs, Sums
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
-from openrouter_adapters.core.tries import failure
-from openrouter_adapters.core.usage import Usage
-from openrouter_adapters.core.wire import int_of, known, text_of
+from openrouter_adapters.core.tries import failed_record, record_of_error
+from openrouter_adapters.core.wire import known
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
-    from openrouter_adapters.core.errors import OpenRouterError
 
 C = TypeVar("C")
 
@@ -65,22 +62,7 @@ def of_answer(answer: Reply | Answer[Any], facts: Mapping[str, Any], outcome: st
         outcome: what became of the answer.
     """
     own = CallRecord(**{**facts, **known(model=answer.model, provider=answer.provider, id=answer.id)}, outcome=outcome)
-    return [*(_of_try(failed, facts) for failed in answer.failed_tries), own.used(answer.usage)]
-
-
-def _of_try(failed: Mapping[str, Any], facts: Mapping[str, Any]) -> CallRecord:
-    """What is shown of a failed try, as a record; see `core.tries.failure`."""
-    usage = Usage.from_wire(failed.get("token_usage") or {"cost": failed.get("cost")})
-    told = {name: text_of(failed.get(name)) for name in ("model", "provider", "id")}
-    record = CallRecord(**{**facts, **known(**told)}).used(usage)
-    answered = record.cost is not None  # else the model is the one that was asked
-    return replace(
-        record,
-        model=record.model if answered else None,
-        served=answered or failed.get("may_be_charged") is True,
-        outcome=text_of(failed.get("error")) or "OpenRouterError",
-        status_code=int_of(failed.get("status_code")),
-    )
+    return [*(failed_record(CallRecord(**facts), failed) for failed in answer.failed_tries), own.used(answer.usage)]
 
 
 def of_failure(
@@ -98,17 +80,12 @@ def of_failure(
 
     if isinstance(error, errors.OpenRouterError):
         tries = [one for one in (*error.failed_tries, error) if not isinstance(one, errors.BudgetExceededError)]
-        return [_of_error(one, facts) for one in tries]
+        return [record_of_error(CallRecord(**facts), one) for one in tries]
     if so_far is not None:
         return of_answer(so_far(), facts, left)
     if isinstance(error, Exception):  # a mistake that was found before anything was sent
         return []
     return [CallRecord(**facts, outcome=left, priced=False)]
-
-
-def _of_error(error: OpenRouterError, facts: Mapping[str, Any]) -> CallRecord:
-    partial, record = error.partial, _of_try(failure(error), facts)
-    return replace(record.used(partial.usage if partial else None), model=partial.model if partial else None)
 
 
 # -------------------------------------------------------------------------------------------------------- telling
