@@ -37,3 +37,9 @@ def duration(seconds: float | None) -> str:
 def count(number: int | None) -> str:
     """A whole number: ``12,345``."""
     return UNKNOWN if number is None else f"{number:,}"
+
+
+def in_short(text: str, length: int) -> str:
+    """On one line, and at most that many characters."""
+    line = one_line(text)
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
