@@ -9,6 +9,9 @@ import typer
 from openrouter_adapters import __version__
 from openrouter_adapters.cli.compare import compare
 from openrouter_adapters.cli.failures import Commands
+from openrouter_adapters.cli.gateway import gateway
+from openrouter_adapters.cli.key import key
+from openrouter_adapters.cli.models import models
 
 app = typer.Typer(
     name="openrouter-adapters",
@@ -35,3 +38,6 @@ def _about(
 
 
 app.command()(compare)
+app.command()(models)
+app.command()(key)
+app.command()(gateway)

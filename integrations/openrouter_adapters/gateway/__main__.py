@@ -1,6 +1,7 @@
 """``python -m openrouter_adapters.gateway`` serves the local gateway until it is told to stop."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -67,7 +68,7 @@ def _port(text: str) -> int:
 
 def _reason(error: Exception, port: int) -> str:
     if isinstance(error, OSError):
-        why = error.strerror or error
+        why = os.strerror(error.errno) if error.errno else error
         return f"The local gateway cannot use port {port} ({why}): give another with --port, or none for a free one"
     return str(error)
 
