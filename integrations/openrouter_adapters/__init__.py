@@ -1,14 +1,16 @@
 """OpenRouter as a first-class model inside LangChain and LlamaIndex.
 
 The adapters are in `openrouter_adapters.langchain` and `openrouter_adapters.llamaindex`; here is what both share: the
-error classes, and `refresh_catalog`. They load openai, so they are loaded when asked for.
+error classes, what calls cost, and `refresh_catalog`. Each is loaded when asked for: most of them load openai.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openrouter_adapters.core.costs import CostTracker, track_costs
     from openrouter_adapters.core.errors import (
         APIConnectionError,
         APITimeoutError,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
         StructuredOutputError,
         UnprocessableRequestError,
     )
+    from openrouter_adapters.core.generations import afetch_cost, fetch_cost
+    from openrouter_adapters.core.records import CallRecord, Costs, Sums, Tokens
     from openrouter_adapters.core.refresh import refresh_catalog
 
 __version__ = "0.1.0"
@@ -41,7 +45,10 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BudgetExceededError",
+    "CallRecord",
     "ContextOverflowError",
+    "CostTracker",
+    "Costs",
     "IncompleteStreamError",
     "InsufficientCreditsError",
     "InvalidRequestError",
@@ -57,21 +64,27 @@ __all__ = [
     "StallTimeoutError",
     "StreamInterruptedError",
     "StructuredOutputError",
+    "Sums",
+    "Tokens",
     "UnprocessableRequestError",
     "__version__",
+    "afetch_cost",
+    "fetch_cost",
     "refresh_catalog",
+    "track_costs",
 ]
+
+_ELSEWHERE = {
+    **dict.fromkeys(("CostTracker", "track_costs"), "costs"),
+    **dict.fromkeys(("afetch_cost", "fetch_cost"), "generations"),
+    **dict.fromkeys(("CallRecord", "Costs", "Sums", "Tokens"), "records"),
+    "refresh_catalog": "refresh",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "refresh_catalog":
-        from openrouter_adapters.core.refresh import refresh_catalog
-
-        return refresh_catalog
     if name in __all__:
-        from openrouter_adapters.core import errors
-
-        return getattr(errors, name)
+        return getattr(import_module(f"{__name__}.core.{_ELSEWHERE.get(name, 'errors')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

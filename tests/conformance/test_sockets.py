@@ -99,8 +99,8 @@ def test_a_refusal_that_only_keeps_alive_does_not_hold_up(way: Way, runner: asyn
 def test_a_silent_refusal_does_not_hold_up(way: Way, transport: str | None, runner: asyncio.Runner) -> None:
     with RawServer([http("403 X", b"", "application/json", "open"), 5.0]) as server:
         begun = time.monotonic()
-        error = outcome(way, server, runner, transport, timeout=0.3)
-        assert type(error).__name__ == "PermissionDeniedError" and took(begun) < 2
+        error = outcome(way, server, runner, transport, timeout=1.0)
+        assert type(error).__name__ == "PermissionDeniedError" and took(begun) < 4
 
 
 @anyhow

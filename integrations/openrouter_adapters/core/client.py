@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openrouter_adapters.core.exchange import Exchange
 
 T = TypeVar("T")
+A = TypeVar("A", bound="Reply | Answer[Any]")
 C = TypeVar("C")
 
 
@@ -88,10 +89,10 @@ class Client:
         """One answer, piece by piece: ``with client.stream(request) as stream: for delta in stream: ...``."""
         return ReplyStream(self, request)
 
-    def _whole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
+    def _whole_once(self, tries: Tries, read: Callable[[Exchange, bytes], A]) -> A:
         exchange = self._open(tries, stream=False)
         try:
-            return read(exchange, whole_body(exchange))
+            return exchange.answered(read(exchange, whole_body(exchange)))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -110,6 +111,7 @@ class Client:
         from openrouter_adapters.core import connections, exchange, network
 
         sweep()
+        tries.begin(self._specialize)
         request = tries.request
         sdk = self._sync_sdk(request, connections.shared)
         token = connections.sending.set(connections.Sealed(_headers(request)))
@@ -148,6 +150,11 @@ class Client:
                 wait = tries.wait_after(error)
                 if wait is None:
                     raise
+            except BaseException as error:
+                tries.cut_off(error)
+                raise
+            finally:
+                tries.publish()
             time.sleep(wait)
 
     def close(self) -> None:
@@ -179,10 +186,10 @@ class Client:
         """As `stream`: ``async with client.astream(request) as stream: async for delta in stream: ...``."""
         return AsyncReplyStream(self, request)
 
-    async def _awhole_once(self, tries: Tries, read: Callable[[Exchange, bytes], T]) -> T:
+    async def _awhole_once(self, tries: Tries, read: Callable[[Exchange, bytes], A]) -> A:
         exchange = await self._aopen(tries, stream=False)
         try:
-            return read(exchange, await awhole_body(exchange))
+            return exchange.answered(read(exchange, await awhole_body(exchange)))
         except Exception as error:
             exchange.fail(error)
         finally:
@@ -201,6 +208,7 @@ class Client:
         from openrouter_adapters.core import connections, exchange, network
 
         sweep()
+        tries.begin(self._specialize)
         request = tries.request
         sdk = await self._async_sdk(request, connections.shared)
         token = connections.sending.set(connections.Sealed(_headers(request)))
@@ -240,6 +248,11 @@ class Client:
                 wait = tries.wait_after(error)
                 if wait is None:
                     raise
+            except BaseException as error:
+                tries.cut_off(error)
+                raise
+            finally:
+                await tries.apublish()
             await asyncio.sleep(wait)
 
     async def aclose(self) -> None:

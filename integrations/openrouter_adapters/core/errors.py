@@ -31,6 +31,7 @@ Every class that speaks of a request is also the ``openai`` exception of the mat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import openai
@@ -243,9 +244,14 @@ class RateLimitError(OpenRouterError, openai.RateLimitError):
 
 
 class APIConnectionError(OpenRouterError, openai.APIConnectionError):
-    """No connection could be made, or it broke."""
+    """No connection could be made, or it broke.
+
+    Attributes:
+        may_have_arrived: whether the request may have reached the server, and cost something.
+    """
 
     transient = True
+    may_have_arrived = True
 
 
 class APITimeoutError(APIConnectionError, openai.APITimeoutError):
@@ -308,7 +314,33 @@ class RefusalError(StructuredOutputError):
 
 
 class BudgetExceededError(OpenRouterError):
-    """A budget is spent; nothing was sent."""
+    """A budget is spent; nothing was sent.
+
+    Attributes:
+        spent: USD spent so far, a Decimal.
+        limit: the budget in USD, a Decimal.
+        reserved: USD that are set aside for requests under way, a Decimal.
+        ceiling: USD that this request may cost at most, a Decimal; zero when that was not asked.
+    """
+
+    remedy = "Raise the budget, or begin another scope."
+
+    def __init__(
+        self, spent: Any, limit: Any, *, reserved: Any = Decimal(0), ceiling: Any = Decimal(0), **facts: Any
+    ) -> None:
+        held = f", ${reserved:f} set aside for calls under way" if reserved else ""
+        wanted = f"; this call may cost ${ceiling:f}" if ceiling else ""
+        told = f"the budget of ${limit:f} does not allow another call: ${spent:f} spent{held}{wanted}. Nothing was sent"
+        super().__init__(told, **facts)
+        self.spent: Decimal = spent
+        self.limit: Decimal = limit
+        self.reserved: Decimal = reserved
+        self.ceiling: Decimal = ceiling
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {key: value for key, value in vars(self).items() if key not in ("response", "request")}
+        return type(self), (self.spent, self.limit), kept
 
 
 Specialize = Callable[[type[OpenRouterError]], type[OpenRouterError]]

@@ -20,7 +20,7 @@ from openrouter_adapters.core.trouble import Trouble, from_wire
 from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
 from openrouter_adapters.core.words import words
 
-A = TypeVar("A", Reply, Answer[Any])
+A = TypeVar("A", bound="Reply | Answer[Any]")
 C = TypeVar("C")
 
 # So much is read of a body that says what went wrong: JSON may have parsed files in it, a page nothing of use.
@@ -58,6 +58,8 @@ class Exchange:
         kind = response.headers.get("content-type", "").lower()
         self._says_events = not kind or "event-stream" in kind
         scrub(response, self.request)
+        if tries.account:
+            tries.account.opened(response.headers.get("x-generation-id"))
 
     # ---- a whole answer
 
@@ -270,6 +272,25 @@ class Exchange:
         self.done = True
         if delta is not None:
             yield delta
+
+    # ---- the account
+
+    def answered(self, answer: A) -> A:
+        """The answer, told to those who count what it cost."""
+        if self.tries.account:
+            self.tries.account.answered(answer)
+        return answer
+
+    def ended(self) -> None:
+        """A stream ended as it should: as `answered`."""
+        if self.tries.account:
+            self.tries.account.answered(self.builder.reply())
+
+    def left(self) -> None:
+        """Nobody reads on, wherever the answer is; of one that has ended this tells nothing."""
+        account = self.tries.account
+        if account and account.is_open:
+            account.left(self.builder.reply() if self.builder.chunks_seen else None)
 
     # ---- trouble
 

@@ -23,6 +23,8 @@ _BROKEN = {"TransportError", "RequestError", "StreamError", "ClientError", "OSEr
 _NOWHERE = {"InvalidURL", "OverflowError", "UnicodeError"}
 # What the next try would meet again.
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
+# The request never left.
+_UNCONNECTED = {*_NOWHERE, "ConnectError", "ConnectTimeout", "LocalProtocolError", "PoolTimeout", "ProxyError"}
 _LAST_PORT, _LONGEST_LABEL = 65_535, 63
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
 
@@ -56,7 +58,10 @@ def connection_error(
     said = f"{named(error)}{why} ({request.base_url}{limit(kind, request)})"
     may_pass = not any(map(_is_hopeless, chain(error)))
     cls = specialize(kind) if specialize else kind
-    return cls(said, model=next(iter(request.asked), None), retryable=may_pass)
+    made = cls(said, model=next(iter(request.asked), None), retryable=may_pass)
+    if isinstance(made, errors.APIConnectionError):
+        made.may_have_arrived = not any(_names(one) & _UNCONNECTED for one in chain(error))
+    return made
 
 
 def _is_hopeless(error: BaseException) -> bool:

@@ -37,6 +37,7 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
             _drain(exchange, arriving)
         yield from exchange.end()
         _drain(exchange, arriving)
+        exchange.ended()
     except GeneratorExit:
         held.leave()
         raise
@@ -44,6 +45,8 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
         exchange.fail(error)
     finally:
         held.close()
+        exchange.left()
+        exchange.tries.publish()
 
 
 async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
@@ -60,10 +63,15 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
         for delta in exchange.end():
             yield delta
         await _adrain(exchange, arriving)
+        exchange.ended()
     except Exception as error:
         exchange.fail(error)
     finally:
-        await exchange.response.aclose()
+        exchange.left()
+        try:
+            await exchange.response.aclose()
+        finally:
+            await exchange.tries.apublish()
 
 
 def whole_body(exchange: Exchange) -> bytes:

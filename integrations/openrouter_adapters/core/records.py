@@ -85,6 +85,7 @@ class CallRecord:
         outcome: ``answered``; ``left`` when the caller left the answer on its way; or the error's class name.
         status_code: HTTP status, or the status that an error's code stands for; None when there was none.
         tags: the tags of the scopes and runs that it was made in.
+        settled: whether its cost was asked for afterwards: then this is the second that is told of it.
     """
 
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -101,6 +102,7 @@ class CallRecord:
     outcome: str = ANSWERED
     status_code: int | None = None
     tags: tuple[str, ...] = ()
+    settled: bool = False
 
     @property
     def unpriced(self) -> bool:

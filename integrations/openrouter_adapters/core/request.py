@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr, create_model
 
@@ -98,6 +99,14 @@ class Request:
         own = [value for name, value in self.headers.items() if name.lower() == "authorization"]
         instead = [value.rpartition(" ")[2] for value in (self.basic.get_secret_value(), *own)]
         return (self.api_key.get_secret_value(), *instead)
+
+
+def about_generation(request: Request, generation_id: str) -> Request:
+    """The request that asks what another one was charged, of the same server with the same key.
+
+    https://openrouter.ai/docs/api-reference/get-a-generation
+    """
+    return replace(request, body={}, path=f"/generation?id={quote(generation_id, safe='')}", method="get", tags=())
 
 
 def models_in(body: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from openrouter_adapters.core.account import Account, open_account
 from openrouter_adapters.core.wire import known
 
 if TYPE_CHECKING:
-    from openrouter_adapters.core.errors import OpenRouterError
+    from openrouter_adapters.core.errors import OpenRouterError, Specialize
     from openrouter_adapters.core.request import Request
 
 LONGEST_WAIT = 60.0
@@ -25,12 +26,37 @@ class Tries:
     Attributes:
         request: what is asked, the same each time.
         failed: what ended each try so far, oldest first.
+        account: the account of the try under way, if anybody counts what it costs.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.failed: list[OpenRouterError] = []
+        self.account: Account | None = None
         self._last_start = time.monotonic() + LAST_START
+
+    def begin(self, specialize: Specialize | None) -> None:
+        """Another try begins, if the budgets allow it.
+
+        Raises:
+            BudgetExceededError, ValueError: as `core.account.Account`.
+        """
+        self.account = open_account(self.request, specialize)
+
+    def cut_off(self, error: BaseException) -> None:
+        """Something else than the request's own trouble ended the try."""
+        if self.account:
+            self.account.cut_off(error)
+
+    def publish(self) -> None:
+        """Tell of the last try what it cost, if it is over."""
+        if self.account:
+            self.account.publish()
+
+    async def apublish(self) -> None:
+        """As `publish`."""
+        if self.account:
+            await self.account.apublish()
 
     def wait_after(self, error: OpenRouterError) -> float | None:
         """Seconds to wait before the next try; None when there is to be none, and the error ends the call.
@@ -48,8 +74,10 @@ class Tries:
         return wait
 
     def tell(self, error: OpenRouterError) -> None:
-        """Tell an error of the tries before it."""
+        """Tell an error of the tries before it, and the account of the error."""
         error.failed_tries = tuple(self.failed)
+        if self.account:
+            self.account.failed(error)
 
     def facts(self) -> list[dict[str, Any]]:
         """What is shown of the failed tries beside an answer that came in the end."""

@@ -38,6 +38,8 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
         return problem_wire(fault)
     if fault and fault.hides_the_answer:
         state = replace(state, replies=Queue())
+    if fault and fault.is_free(streams=isinstance(exchange.body, dict) and bool(exchange.body.get("stream"))):
+        state = replace(state, generations={})
     wire = _handled(state, exchange, handler)
     return fault.to(wire) if fault else wire
 

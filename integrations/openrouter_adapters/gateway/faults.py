@@ -36,6 +36,11 @@ class Fault:
         """Whether nothing of the answer gets through; a scripted reply is then kept for the next request."""
         return self.name in _HIDING or self.details.get("after") == 0
 
+    def is_free(self, *, streams: bool) -> bool:
+        """Whether nothing is charged, because nothing was answered."""
+        in_stream = self.name.startswith("error_chunk")
+        return self.name in _FREE or (in_stream and (self.details.get("after") == 0 or not streams))
+
     def to(self, wire: Wire) -> Wire:
         """The answer with the fault in it."""
         return self.apply(wire, self.details)
@@ -382,6 +387,7 @@ _HIDING = {
     *("error_200", "null_choices", "empty_choices", "html", "empty_body", "empty_answer"),
     *("error_chunk_first", "late_error", "garbage", "hang_up"),
 }
+_FREE = {*REFUSALS, "error_200", "error_chunk_first", "late_error", "html", "empty_body", "garbage", "hang_up"}
 
 FAULTS: Mapping[str, str] = MappingProxyType({name: (apply.__doc__ or "").strip() for name, apply in _FAULTS.items()})
 """Every fault by name, with one line on what it does."""

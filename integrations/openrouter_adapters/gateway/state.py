@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .echo import last_user_text
@@ -134,4 +135,4 @@ class State:
 
     def spent(self) -> float:
         """USD charged so far."""
-        return float(sum(generation["total_cost"] for generation in self.generations.values()))
+        return float(sum(Decimal(str(generation["total_cost"])) for generation in [*self.generations.values()]))

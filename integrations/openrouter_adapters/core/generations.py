@@ -1,0 +1,179 @@
+"""`fetch_cost`: what a request was charged, asked for afterwards. OpenRouter knows it only a while after the answer.
+
+https://openrouter.ai/docs/api-reference/get-a-generation
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, closing, suppress
+from contextvars import copy_context
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from pydantic import SecretStr
+
+from openrouter_adapters.core.account import tell
+from openrouter_adapters.core.answer import Unreadable
+from openrouter_adapters.core.arguments import checked_address, checked_key, from_variables, split_user
+from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.costs import Unsettled
+from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
+from openrouter_adapters.core.records import Tokens
+from openrouter_adapters.core.request import Request, about_generation
+from openrouter_adapters.core.usage import Cost
+from openrouter_adapters.core.wire import bool_of, int_of, money_of, text_of
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 4.0  # seconds between two times of asking
+
+
+def fetch_cost(
+    generation_id: str,
+    *,
+    timeout: float = 10.0,
+    api_key: SecretStr | str | None = None,
+    base_url: str | None = None,
+) -> Decimal | None:
+    """What a request was charged, in USD; with an own provider key (BYOK) the provider's bill included.
+
+    OpenRouter knows it only a while after the answer: it is asked again and again until it does.
+
+    Args:
+        generation_id: the ``id`` of an answer, or the ``generation_id`` of an error.
+        timeout: seconds to wait for the cost to be known.
+        api_key: the key that the request was made with; the environment's OPENROUTER_API_KEY by default.
+        base_url: where it was made; the environment's OPENROUTER_BASE_URL, or else OpenRouter itself.
+
+    Returns:
+        The cost; None when OpenRouter knows of the request, and of no cost.
+
+    Raises:
+        NotFoundError: there is no such request, still not after ``timeout``.
+        OpenRouterError: it could not be asked.
+        ValueError: no key, or no id.
+    """
+    question = _question(generation_id, api_key, base_url)
+    waits = _waits(timeout)
+    with closing(Client()) as client:
+        while True:
+            try:
+                return _cost(client.fetch(question, _data).content).total
+            except _not_found():
+                if (wait := next(waits, None)) is None:
+                    raise
+            time.sleep(wait)
+
+
+async def afetch_cost(
+    generation_id: str,
+    *,
+    timeout: float = 10.0,
+    api_key: SecretStr | str | None = None,
+    base_url: str | None = None,
+) -> Decimal | None:
+    """As `fetch_cost`."""
+    question = _question(generation_id, api_key, base_url)
+    waits = _waits(timeout)
+    async with aclosing(Client()) as client:
+        while True:
+            try:
+                return _cost((await client.afetch(question, _data)).content).total
+            except _not_found():
+                if (wait := next(waits, None)) is None:
+                    raise
+            await asyncio.sleep(wait)
+
+
+def settle(calls: Sequence[Unsettled], timeout: float) -> None:
+    """Ask what calls were charged, again and again until all is known or so many seconds are over."""
+    pending, waits = list(calls), _waits(timeout)
+    with closing(Client()) as client:
+        while pending:
+            for call in pending:
+                with suppress(_not_found()):
+                    _learn(call, client.fetch(call.question, _data).content)
+            pending = [call for call in pending if not call.known]
+            if not pending or (wait := next(waits, None)) is None:
+                return
+            time.sleep(wait)
+
+
+async def asettle(calls: Sequence[Unsettled], timeout: float) -> None:
+    """As `settle`."""
+    pending, waits = list(calls), _waits(timeout)
+    async with aclosing(Client()) as client:
+        while pending:
+            for call in pending:
+                with suppress(_not_found()):
+                    found = (await client.afetch(call.question, _data)).content
+                    await asyncio.to_thread(_learn, call, found)
+            pending = [call for call in pending if not call.known]
+            if not pending or (wait := next(waits, None)) is None:
+                return
+            await asyncio.sleep(wait)
+
+
+def _waits(timeout: float) -> Iterator[float]:
+    """Seconds between two times of asking, longer and longer, until the time is over."""
+    deadline, wait = time.monotonic() + timeout, _FIRST_WAIT
+    while (left := deadline - time.monotonic()) > 0:
+        yield min(wait, left)
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _not_found() -> type[Exception]:
+    from openrouter_adapters.core.errors import NotFoundError
+
+    return NotFoundError
+
+
+def _question(generation_id: Any, api_key: SecretStr | str | None, base_url: str | None) -> Request:
+    if not isinstance(generation_id, str) or not generation_id:
+        raise ValueError(f"generation_id={generation_id!r}: give the id of an answer")
+    address, basic = split_user(checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL))
+    key = checked_key(from_variables("api_key") if api_key is None else api_key)
+    asked = Request(body={}, api_key=key, base_url=address, basic=basic, max_retries=DEFAULT_MAX_RETRIES)
+    return about_generation(asked, generation_id)
+
+
+def _data(body: dict[str, Any]) -> dict[str, Any]:
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise Unreadable("the answer says nothing of the generation")
+    return data
+
+
+def _cost(data: dict[str, Any]) -> Cost:
+    """The cost in what ``/generation`` says, whose words are others than those of an answer's ``usage``."""
+    return Cost(
+        charged=money_of(data.get("total_cost")),
+        upstream=money_of(data.get("upstream_inference_cost")),
+        is_byok=bool_of(data.get("is_byok")),
+    )
+
+
+def _learn(call: Unsettled, data: dict[str, Any]) -> None:
+    """Tell the scopes and the listeners what a call was charged, if that is known."""
+    total = _cost(data).total
+    if total is None:
+        return
+    record = call.record
+    known = replace(
+        record,
+        model=record.model or text_of(data.get("model")),
+        provider=record.provider or text_of(data.get("provider_name")),
+        tokens=Tokens(
+            input=int_of(data.get("native_tokens_prompt")) or 0,
+            output=int_of(data.get("native_tokens_completion")) or 0,
+            cached=int_of(data.get("native_tokens_cached")) or 0,
+            reasoning=int_of(data.get("native_tokens_reasoning")) or 0,
+        ),
+        cost=total,
+        priced=True,
+        settled=True,
+    )
+    if call.learn(known):
+        tell(known, copy_context())
