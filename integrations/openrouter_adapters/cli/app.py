@@ -8,6 +8,7 @@ import typer
 
 from openrouter_adapters import __version__
 from openrouter_adapters.cli.compare import compare
+from openrouter_adapters.cli.costs import costs
 from openrouter_adapters.cli.failures import Commands
 from openrouter_adapters.cli.gateway import gateway
 from openrouter_adapters.cli.key import key
@@ -40,4 +41,5 @@ def _about(
 app.command()(compare)
 app.command()(models)
 app.command()(key)
+app.command()(costs)
 app.command()(gateway)
