@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             time.sleep(3600)
     except KeyboardInterrupt:
         _ignore_signals()
+        if sys.stdout.isatty():
+            print()  # ends the line that ^C stands on
         return 0
     finally:
         gateway.stop()
