@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,9 @@ import pygal
 from pygal.style import Style
 
 from openrouter_adapters.cli.words import printable
+
+# pygal puts a finder of its old plugins into everybody's imports, of which Python 3.11 warns again and again.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 Number = int | float | Decimal
 Bars = Mapping[str, Number | None]

@@ -31,7 +31,7 @@ def _plain(value: Any) -> float:
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line of names, then one for each row; what is unknown is empty. A text never is a spreadsheet's formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow(list(rows[0]) if rows else [])
     writer.writerows([_cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
