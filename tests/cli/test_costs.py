@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -168,6 +170,15 @@ def test_a_file_that_is_no_ledger_is_left_alone(content: bytes, tmp_path: Path) 
     result = run("costs", path, code=2)
     assert result.stderr.count("\n") == 1 and str(path) in result.stderr
     assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_made_in_somebody_else_s_database(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE others (id)")
+    assert run("costs", path, code=2).stderr == f"Error: {path} is no ledger: it has no table of calls\n"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("others",)]
 
 
 @pytest.mark.parametrize(

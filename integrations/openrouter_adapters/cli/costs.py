@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -106,8 +107,17 @@ def _check_is_there(target: str) -> None:
     path = Path(rest.removeprefix("/").partition("?")[0] if is_url else target).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no ledger at {path}")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty, and no ledger")
+    if not _has_calls(path):
+        raise ValueError(f"{path} is no ledger: it has no table of calls")
+
+
+def _has_calls(path: Path) -> bool:
+    """Whether an SQLite file has a ledger's table; nothing is made in it."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone())
+        except sqlite3.Error:
+            return True  # what is wrong with it, the ledger will say
 
 
 def facts(report: Report, name: str, period: Period) -> dict[str, Any]:

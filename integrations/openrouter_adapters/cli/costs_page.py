@@ -57,7 +57,7 @@ def _add_chart(page: Page, grouping: str, lines: Mapping[str, Line]) -> None:
     if grouping == "day":
         days = _in_a_row(costs)
         several = len(days) > _MOST_DAYS
-        page.bars(f"Cost by {'month' if several else 'day'}", _by_month(costs) if several else days, money)
+        page.bars(f"Cost by {'month' if several else 'day'}", _by_month(days) if several else days, money)
         return
     shown = _short({name: costs[name] for name in list(costs)[:_BARS]})
     rest = len(costs) - len(shown)
