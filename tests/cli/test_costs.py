@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_adapters import RateLimitError
 from openrouter_adapters.cli.words import one_line
 from openrouter_adapters.core.ledger import Ledger
+from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.langchain import ChatOpenRouter
 
+from ..making import making
 from .calls import CALLS, CLAUDE, DAY, EVIL, GPT, NEXT, TOTAL
 from .running import run
 
@@ -132,6 +136,21 @@ def test_long_tables_are_cut_unless_all_is_wanted(ledger: Path) -> None:
     assert "2026-11-26" in result.stdout and "2026-11-25" not in result.stdout, "of days the last"
     assert "1 of 2 lines by day are shown" in result.stderr and "1 of 4 lines by tag" in result.stderr
     assert run("costs", ledger, "--limit", 0).stderr == ""
+
+
+def test_what_a_program_spent(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    path = tmp_path / "costs.db"
+    openrouter_gateway.reply("Hello", cost=0.0000471)
+    openrouter_gateway.reply("Hello", cost=0.1)
+    openrouter_gateway.fault("rate_limit", match="fail")
+    with making(ChatOpenRouter, openrouter_gateway, model="openai/gpt-4o-mini", api_key="any") as make, Ledger(path):
+        make().invoke("Hello")
+        make().invoke("Hello")
+        with pytest.raises(RateLimitError):
+            make().invoke("fail")
+    told = json.loads(run("costs", path, "--json", "--since", "1h").stdout)
+    assert (told["total"]["cost"], told["total"]["calls"], told["total"]["failures"]) == ("0.1000471", 2, 1)
+    assert told["by_provider"][0]["provider"] == "OpenAI"
 
 
 def test_an_empty_ledger_says_so(tmp_path: Path) -> None:
