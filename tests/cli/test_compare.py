@@ -132,6 +132,19 @@ def test_without_a_key_the_remedy_is_named(run: Run, monkeypatch: pytest.MonkeyP
     assert (done.stderr.count("\n"), done.exit_code) == (1, 2)
 
 
+@pytest.mark.parametrize("missing", ["jinja2", "pygal"])
+def test_a_page_that_cannot_be_made_is_told_before_anything_is_sent(
+    openrouter_gateway: LocalGateway, missing: str
+) -> None:
+    program = f"import sys; sys.modules['{missing}'] = None; {PROGRAM[-1]}"
+    words = ["compare", "Hello", "-m", GPT, "--html", "page.html", "--base-url", openrouter_gateway.base_url]
+    done = subprocess.run(
+        [*PROGRAM[:-1], program, *words, "--api-key", KEY], capture_output=True, text=True, cwd=SOURCE, timeout=120
+    )
+    assert done.stderr == f"openrouter-adapters needs {missing}: pip install 'openrouter-adapters[cli]'\n"
+    assert (done.stdout, done.returncode, openrouter_gateway.requests) == ("", 1, [])
+
+
 def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openrouter_adapters.cli.compare.compare_models", lambda *_, **__: 1 / 0)
     assert isinstance(run("compare", "Hello", "-m", GPT).exception, ZeroDivisionError)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "acompare_models", "compare_models", "comparison_page", "main"]
 
-_OF_THE_EXTRA = ("typer", "click", "rich", "jinja2", "markupsafe", "pygal")
+_OF_THE_EXTRA = ("typer", "rich", "jinja2", "markupsafe", "pygal")
 _HINT = "openrouter-adapters needs {}: pip install 'openrouter-adapters[cli]'"
 
 

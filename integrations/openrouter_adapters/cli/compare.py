@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from openrouter_adapters.cli.frameworks import TITLES, chosen
 from openrouter_adapters.cli.live import LiveComparison, answer, numbers
 from openrouter_adapters.cli.words import one_line
 from openrouter_adapters.core.wire import known
+
+if TYPE_CHECKING:
+    from openrouter_adapters.cli.page import Page
 
 _PLAIN_WIDTH = 10_000  # a table that is written to a file is as wide as it is
 
@@ -81,11 +84,13 @@ def compare(
         reasoning_effort=reasoning_effort,
     )
     given = {**options, **known(system=system, timeout=timeout, base_url=base_url, api_key=api_key)}
-    console = _console(stderr=STDOUT in (json, csv))
+    make_page = _page_maker() if html else None  # what is missing is told before money is spent
+    console = _console(stderr=STDOUT in (json, csv, html))
     found = _shown(console, words, [one for one in model for _ in range(repeat)], framework=through, **given)
     _write(found, json, csv)
-    if html:
-        _write_page(html, words, found, TITLES[through], system, options)
+    if html and make_page:
+        about = f"{len(found)} answers through {TITLES[through]}, asked for at the same time."
+        write(html, make_page(words, found, about=about, system=system, options=options).html())
     if all(one.error for one in found):
         raise typer.Exit(FAILED)
 
@@ -120,16 +125,7 @@ def _write(found: Sequence[Comparison], json: Path | None, csv: Path | None) -> 
             write(path, text(rows))
 
 
-def _write_page(
-    path: Path,
-    prompt: str,
-    found: Sequence[Comparison],
-    through: str,
-    system: str | None,
-    options: Mapping[str, Any],
-) -> None:
+def _page_maker() -> Callable[..., Page]:
     from openrouter_adapters.cli.answers_page import comparison_page
 
-    about = f"{len(found)} answers through {through}, asked for at the same time."
-    page = comparison_page(prompt, found, about=about, system=system, options=options)
-    write(path, page.html())
+    return comparison_page
