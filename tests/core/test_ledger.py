@@ -26,7 +26,7 @@ from openrouter_adapters import OpenRouterError
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.costs import track_costs
 from openrouter_adapters.core.ledger import Ledger
-from openrouter_adapters.core.ledger_rows import PAGE
+from openrouter_adapters.core.ledger_rows import COLUMNS, PAGE, row_of
 from openrouter_adapters.core.records import CallRecord, Tokens
 from openrouter_adapters.gateway import LocalGateway
 
@@ -90,7 +90,7 @@ def rows(file: Path, statement: str = "SELECT * FROM calls ORDER BY id") -> list
 
 
 def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process that runs a script, in which there is a `Ledger`, `a_call`-like records by `call(number)`."""
+    """Another process that runs a script, in which there are `Ledger` and, for records, `call`."""
     head = (
         "import os, sys, threading, time\n"
         "from datetime import datetime, timedelta, timezone\n"
@@ -102,7 +102,6 @@ def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
     )
     return subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", head + script, *map(str, arguments)],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
@@ -110,7 +109,10 @@ def in_process(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    out, _ = process.communicate(timeout=120)
+    try:
+        out, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 0
     return out
 
@@ -171,12 +173,12 @@ def test_a_time_without_a_zone_is_an_error(ledger: Ledger) -> None:
     assert [*ledger.records()] == []
 
 
-def test_many_are_read_page_by_page_as_of_one_moment(ledger: Ledger) -> None:
-    sent = [
-        a_call(number // 3, id=f"gen-{number}") for number in range(2 * PAGE + 1)
-    ]  # several at a time, over pages' ends
-    for record in sent:
-        ledger.append(record)
+def test_many_are_read_page_by_page_as_of_one_moment(ledger: Ledger, tmp_path: Path) -> None:
+    # Several at a time, also where a page ends.
+    sent = [a_call(number // 3, id=f"gen-{number}") for number in range(2 * PAGE + 1)]
+    with closing(sqlite3.connect(tmp_path / "new" / "costs.db")) as connection, connection:
+        marks = ", ".join("?" * len(COLUMNS))
+        connection.executemany(f"INSERT INTO calls VALUES (NULL, {marks})", [row_of(record) for record in sent])
     arriving = ledger.records()
     first = next(arriving)
     ledger.append(a_call(10_000))
@@ -249,19 +251,19 @@ def test_many_threads_write_at_once(ledger: Ledger) -> None:
     assert [record.id for record in ledger.records()] == [f"gen-{number}" for number in range(200)]
 
 
-@pytest.mark.parametrize("kind", ["path", "url"])
-def test_many_processes_write_at_once(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "processes", "calls"), [("path", 8, 200), ("url", 3, 50)])
+def test_many_processes_write_at_once(tmp_path: Path, kind: str, processes: int, calls: int) -> None:
     script = (
-        "ledger = Ledger(sys.argv[1])\n"
-        "for number in range(200): ledger.append(call(number, sys.argv[2] + '-'))\n"
-        "assert ledger.costs().calls >= 200\n"
+        "ledger, name, calls = Ledger(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
+        "for number in range(calls): ledger.append(call(number, name + '-'))\n"
+        "assert ledger.costs().calls >= calls\n"
     )
     target = PLACES[kind](tmp_path)  # made by all of them together
-    for process in [in_process(script, target, number) for number in range(8)]:
+    for process in [in_process(script, target, number, calls) for number in range(processes)]:
         finished(process)
     with closing(Ledger(target)) as ledger:
         found = {record.id for record in ledger.records()}
-    assert found == {f"{process}-{number}" for process in range(8) for number in range(200)}
+    assert found == {f"{process}-{number}" for process in range(processes) for number in range(calls)}
 
 
 @pytest.mark.parametrize("end", ["os._exit(1)", "os.kill(os.getpid(), 9)", "print('.', flush=True); time.sleep(600)"])
