@@ -128,6 +128,11 @@ SAYS = {
         "1 reasoning kept, called: tide, wind",
         "together $0.00",
     ],
+    "compare_models.py": [
+        "openai/gpt-4o-mini at OpenAI:\n  White stands out against land and sea.",
+        "anthropic/claude-haiku-4.5 at Anthropic:\n  By day they are marks",
+        "The same as a page: file://",
+    ],
     "fallbacks_and_providers.py": [
         "nothing asked for        anthropic/claude-4.5-haiku-20251001 at Amazon Bedrock, as asked",
         "google first             anthropic/claude-4.5-haiku-20251001 at Google, as asked",

@@ -52,6 +52,8 @@ UNLOADED = {
     f"{NAME}.langchain": LLAMAINDEX | SERVER | {"openai"},
     f"{NAME}.llamaindex": LANGCHAIN | SERVER | {"openai"},
     f"{NAME}.gateway": LANGCHAIN | LLAMAINDEX | {"openai"},
+    f"{NAME}.cli": LANGCHAIN | LLAMAINDEX | SERVER | HTTP | {"openai", "typer", "rich", "jinja2", "pygal"},
+    f"{NAME}.cli.app": LANGCHAIN | LLAMAINDEX | SERVER | HTTP | {"openai", "jinja2", "pygal"},
 }
 # The names without which a part is not what it says it is.
 PROMISED = {
@@ -59,6 +61,7 @@ PROMISED = {
     f"{NAME}.langchain": {"ChatOpenRouter", "OpenRouterCostHandler", "OpenRouterEmbeddings", "OpenRouterRerank"},
     f"{NAME}.llamaindex": {"OpenRouter", "OpenRouterCostHandler", "OpenRouterEmbedding", "OpenRouterRerank"},
     f"{NAME}.gateway": {"LocalGateway"},
+    f"{NAME}.cli": {"compare_models", "acompare_models", "Comparison", "comparison_page", "main"},
 }
 
 

@@ -190,6 +190,11 @@ def find(model_slug: str) -> Model | None:
     return listed if listed or slugs.is_indirect(model_slug) else known.get(slugs.base(model_slug))
 
 
+def bundled() -> list[Model]:
+    """The models that come with the package, each once, with the most that is known of it. No I/O."""
+    return list({slugs.normal(model.id): model for model in _bundled()}.values())
+
+
 def all_support(model_slugs: Iterable[str], parameter: str) -> bool | None:
     """Whether each of some models supports a request option; None: that of one is unknown, or there is no model.
 
@@ -273,12 +278,21 @@ def load(listing: Any) -> int:
     Returns:
         How many models it had.
     """
-    items = listing.get("data") if isinstance(listing, Mapping) else listing
-    models = [Model.from_wire(item) for item in items] if isinstance(items, list | tuple) else []
-    models = [model for model in models if model.id]
+    models = models_in(listing)
     if models:
         _extended(models)
     return len(models)
+
+
+def models_in(listing: Any) -> list[Model]:
+    """The models of a listing, which may be of any shape; whatever is no model is passed over. No I/O.
+
+    Args:
+        listing: as for `load`.
+    """
+    items = listing.get("data") if isinstance(listing, Mapping) else listing
+    models = [Model.from_wire(item) for item in items] if isinstance(items, list | tuple) else []
+    return [model for model in models if model.id]
 
 
 def cache_path() -> Path:

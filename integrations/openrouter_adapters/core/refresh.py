@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from openrouter_adapters.core import catalog
-from openrouter_adapters.core.arguments import checked_address, from_variables, key_text, split_user
-from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
-from openrouter_adapters.core.request import Request
+from openrouter_adapters.core.arguments import checked_address, from_variables, key_text
+from openrouter_adapters.core.lookup import look_up
+from openrouter_adapters.core.options import DEFAULT_BASE_URL
 
 
 def refresh_catalog(
@@ -36,26 +36,30 @@ def refresh_catalog(
     Returns:
         How many models were loaded; 0 when it failed.
     """
+    checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL)
+    fetch = partial(fetch_listing, base_url=base_url, timeout=timeout)
+    return catalog.refresh(fetch, max_age=max_age, path=path)
+
+
+def fetch_listing(*, base_url: str | None = None, timeout: float = 30.0, query: str = "") -> dict[str, Any]:
+    """The JSON body of ``GET /models``, as it comes. The environment's key goes where `refresh_catalog` sends it.
+
+    Args:
+        base_url: as for `refresh_catalog`.
+        timeout: as for `refresh_catalog`.
+        query: the query, such as ``output_modalities=all``; without one, the models that make text are listed.
+
+    Raises:
+        ValueError: ``base_url`` is no web address.
+        OpenRouterError: the request failed.
+    """
     own = from_variables("base_url") or DEFAULT_BASE_URL
     asked_at = checked_address(base_url or own)
     trusted = asked_at in (DEFAULT_BASE_URL, own.strip().rstrip("/"))
-    address, basic = split_user(asked_at)
-    asked = Request(
-        body={},
+    return look_up(
+        f"/models?{query}" if query else "/models",
+        lambda body: body,
+        base_url=asked_at,
         api_key=SecretStr(key_text(from_variables("api_key")) if trusted else ""),
-        base_url=address,
-        basic=basic,
         timeout=timeout,
-        max_retries=DEFAULT_MAX_RETRIES,
-        path="/models",
-        method="get",
     )
-    client = Client()
-
-    def fetch() -> dict[str, Any]:
-        try:
-            return client.fetch(asked, lambda body: body).content
-        finally:
-            client.close()
-
-    return catalog.refresh(fetch, max_age=max_age, path=path)

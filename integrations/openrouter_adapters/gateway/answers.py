@@ -226,7 +226,13 @@ def models(state: State, exchange: Exchange) -> Wire | Problem:
     needed = exchange.query.get("supported_parameters", "").split(",")
     items = [item for item in items if {*needed} <= {"", *item["supported_parameters"]}]
     cached = {"cache-control": "public, max-age=300, stale-while-revalidate=3600"}
-    return json_wire({"data": items}, headers=cached)
+    return _scripted(state, exchange) or json_wire({"data": items}, headers=cached)
+
+
+def _scripted(state: State, exchange: Exchange) -> Wire | None:
+    """The raw body that is scripted for what can be looked up."""
+    reply = state.replies.take(exchange.path, exchange.body)
+    return None if reply is None else json_wire(reply.body, reply.status, reply.headers)
 
 
 def _has(offered: tuple[str, ...], wanted: list[str]) -> bool:
@@ -256,7 +262,7 @@ def generation(state: State, exchange: Exchange) -> Wire | Problem:
 
 def key(state: State, exchange: Exchange) -> Wire | Problem:
     """``GET /key``."""
-    return json_wire(listing.key(state.spent()))
+    return _scripted(state, exchange) or json_wire(listing.key(state.spent()))
 
 
 def credits(state: State, exchange: Exchange) -> Wire | Problem:

@@ -114,6 +114,7 @@ class LocalGateway:
             times: how many requests are answered so; None for all.
             path: "/embeddings" or "/rerank": vectors or ranks are computed, and the fields ``model``, ``provider``,
                 ``usage``, ``cost``, ``omit``, ``comments``, ``delay``, ``body``, ``status`` and ``headers`` count.
+                "/key" or "/models": ``body``, ``status`` and ``headers`` count.
             **fields: any other field of `Reply`.
         """
         self._state.replies.add(Reply(text, **fields), match, times, path)
