@@ -712,10 +712,9 @@ def event(id: Any = "gen-1", cost: Any = 0.5, **more: Any) -> LLMChatEndEvent:
 
 def test_an_answer_told_twice_counts_once_and_two_without_an_id_are_two() -> None:
     costs = OpenRouterCostHandler()
+    failed = {"error": "ProviderError", "token_usage": {"cost": 0.25, "prompt_tokens": 7}, "id": "gen-0"}
     for _ in range(2):
-        costs.handle(
-            event("gen-1", failed_tries=[{"error": "ProviderError", "total_cost": 0.25, "cost": 0.1, "id": "gen-0"}])
-        )
+        costs.handle(event("gen-1", failed_tries=[failed]))
     assert (costs.total, costs.calls, costs.tokens.input) == (Decimal("0.75"), 2, 7)
     costs.reset_counts()
     assert (costs.total, costs.calls, costs.tokens, costs.records) == (0, 0, Tokens(), ())
@@ -814,7 +813,7 @@ def test_added_as_llamaindex_does_it(
     embedding.get_text_embedding("a")
     get_dispatcher().event_handlers.remove(handler)
     counted(gateway, handler)
-    assert f"{handler!r}".startswith("<OpenRouterCostHandler total=$0.")
+    assert str(handler) == repr(handler) and str(handler).startswith("<OpenRouterCostHandler total=$0.")
 
 
 def test_beside_llamaindexs_own_counter(
