@@ -62,6 +62,7 @@ class OpenRouterCostHandler(HeardCosts, BaseEventHandler):
         return self is other
 
     __hash__ = object.__hash__
+    __str__ = HeardCosts.__repr__
 
     @classmethod
     @override
