@@ -18,7 +18,7 @@ from openrouter_adapters.cli.comparison import Comparison
 from openrouter_adapters.cli.page import Page
 from openrouter_adapters.cli.words import money
 
-NASTY = "<script>alert(1)</script><img src=http://evil/x onerror=alert(1)>\"'&</style></svg>\x00\x1b"
+NASTY = "<script>alert(1)</script><img src=http://evil/x onerror=alert(1)>\"'&</style></svg>\x00\x1b\u202e"
 
 
 class Parsed(HTMLParser):
@@ -56,6 +56,15 @@ def test_everything_is_escaped() -> None:
     assert {tag for tag, _ in parsed.elements} & {"script", "img", "iframe", "object", "embed", "a", "form"} == set()
     assert [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")] == []
     assert "alert(1)" in "".join(parsed.texts)
+
+
+def test_no_control_character_gets_in() -> None:
+    assert re.findall("[\x00-\x08\x0b-\x1f\x7f\u202e]", full().html()) == []
+
+
+def test_a_long_slug_is_known_by_its_name() -> None:
+    page = Page("Costs").bars("Cost", {"meta-llama/llama-3.3-70b-instruct": 1, f"x/{'y' * 40}": 2, "a/short": 3})
+    assert {"llama-3.3-70b-instruct", f"{'y' * 25}\u2026", "a/short"} <= set(Parsed(page).texts)
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:

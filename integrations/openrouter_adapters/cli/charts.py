@@ -76,12 +76,14 @@ def _end_of_axis(series: Mapping[str, Bars], shown: Callable[[Any], str], names:
 
 
 def _bar(value: Number | None, shown: Callable[[Any], str]) -> Any:
-    return None if value is None else {"value": float(value), "formatter": lambda _: shown(value)}
+    return None if value is None else {"value": float(value), "formatter": lambda _: printable(shown(value))}
 
 
 def _label(name: str) -> str:
+    """A name that fits: of a long slug, what stands behind the author."""
     text = printable(name)
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
+    short = text if len(text) <= _LONGEST_LABEL else text.rpartition("/")[2]
+    return short if len(short) <= _LONGEST_LABEL else f"{short[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _cleaned(root: Any, spoken: str) -> Any:

@@ -16,9 +16,16 @@ from openrouter_adapters import __version__
 from openrouter_adapters.cli.charts import Bars, bar_chart
 from openrouter_adapters.cli.words import printable
 
+
+def _shown(value: object) -> object:
+    """A value as it may stand in a page; what is markup of our own stays as it is."""
+    return value if isinstance(value, Markup) else printable(str(value))
+
+
 _TEMPLATES = Environment(
     loader=PackageLoader("openrouter_adapters.cli"),
     autoescape=True,
+    finalize=_shown,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -116,14 +123,14 @@ class Page:
             wide: whether it takes the whole width.
             bad: whether it tells of a failure.
         """
-        return self._add("text", title, wide=wide, note=note, bad=bad, text=printable(text))
+        return self._add("text", title, wide=wide, note=note, bad=bad, text=text)
 
     def html(self) -> str:
         """The whole page."""
         css = Markup(_TEMPLATES.get_template("page.css").render())
         return _TEMPLATES.get_template("page.html").render(
-            title=printable(self.title),
-            about=printable(self.about),
+            title=self.title,
+            about=self.about,
             sections=self._sections,
             css=css,
             policy=_policy(css),
@@ -141,7 +148,7 @@ class Page:
         Raises:
             OSError: it cannot be written.
         """
-        Path(path).write_text(self.html(), encoding="utf-8", errors="replace")
+        Path(path).write_text(self.html(), encoding="utf-8")
 
 
 def _series(title: str, bars: Bars | Mapping[str, Bars]) -> dict[str, Bars]:
