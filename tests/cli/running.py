@@ -18,8 +18,8 @@ def run(*arguments: Any, columns: int | None = None, code: int = 0, **environmen
         code: the exit code that is expected.
         **environment: variables.
     """
-    width = {} if columns is None else {"COLUMNS": str(columns)}
-    result = CliRunner().invoke(app, [str(one) for one in arguments], env={**width, **environment})
+    width = None if columns is None else str(columns)
+    result = CliRunner().invoke(app, [str(one) for one in arguments], env={"COLUMNS": width, **environment})
     told = f"{result.exit_code} {result.exception!r}\n{result.stdout}\n{result.stderr}"
     assert result.exception is None or isinstance(result.exception, SystemExit), told
     assert result.exit_code == code, told

@@ -27,6 +27,7 @@ from openrouter_adapters import (
 )
 from openrouter_adapters.core import costs as module
 from openrouter_adapters.core.client import Client
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.gateway import FAULTS, LocalGateway
 
 from ..charged import charged
@@ -407,6 +408,43 @@ def test_a_reservation_is_of_a_budget() -> None:
 def test_tags_are_words(tags: Any) -> None:
     with pytest.raises(TypeError, match="tags="):
         track_costs(tags=tags)
+
+
+class Lost:
+    """A stream that is collected as garbage, wherever that happens."""
+
+    def __init__(self, costs: CostTracker) -> None:
+        self.costs, self.itself = costs, self
+
+    def __del__(self) -> None:
+        self.costs.close(CallRecord(cost=CENT), CENT, None)
+
+
+def test_no_call_is_lost_by_one_that_ends_in_the_middle_of_another() -> None:
+    costs, before = track_costs(budget=1000, reserve=True, prices=PRICES), gc.get_threshold()
+    asked = Request({"model": "a/b", "max_tokens": 1})
+    gc.set_threshold(5)
+    try:
+        for _ in range(3000):
+            Lost(costs)
+            costs.close(CallRecord(cost=CENT), costs.admit(asked), None)
+            assert costs.total
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert (len(costs.records), costs.calls, costs.total) == (6000, 6000, 60)
+    assert costs._held() == -30
+
+
+def test_sums_go_to_another_process_and_keys_do_not(client: Client, openrouter_gateway: LocalGateway) -> None:
+    with track_costs(budget=1) as costs:
+        leave(client, openrouter_gateway)
+    data = pickle.dumps(costs)
+    assert b"very-secret" not in data
+    again = pickle.loads(data)
+    assert (again.records, again.budget, again.unsettled) == (costs.records, 1, [])
+    again.add(CallRecord(cost=CENT))
+    assert (again.calls, costs.calls) == (2, 1)
 
 
 # ---- listeners

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from openrouter_adapters.cli.frameworks import FRAMEWORKS, Asking, chosen
+from openrouter_adapters.cli.frameworks import FRAMEWORKS, Asking, Piece, chosen
+from openrouter_adapters.core.costs import CostTracker, track_costs
 from openrouter_adapters.core.records import Tokens
 from openrouter_adapters.core.wire import known
 
@@ -31,7 +32,7 @@ class Comparison:
         first_token: seconds until the first piece of the answer, or of the reasoning before it, was there.
         seconds: until the end: of the answer, or of its failing. Connecting and retries are in both times.
         tokens: token counts.
-        cost: USD, exact; with an own provider key (BYOK) the provider's bill included.
+        cost: USD for all tries, exact; with an own provider key (BYOK) the provider's bill included.
         error: what went wrong; None when nothing did.
         finish_reason: why the answer ended.
         id: the generation id.
@@ -231,17 +232,26 @@ async def _states(state: Comparison, asking: Asking, prompt: str, system: str | 
     """The comparison as it grows: its start, a state for each piece, its end."""
     yield state
     began = time.perf_counter()
-    try:
-        async with aclosing(asking.pieces(prompt, system)) as pieces:
-            async for piece in pieces:
-                seconds = time.perf_counter() - began
-                first = seconds if state.first_token is None and (piece.text or piece.thought) else state.first_token
-                text = state.text + piece.text
-                state = replace(state, text=text, first_token=first, seconds=seconds, **piece.facts)
-                yield state
-        yield replace(state, seconds=time.perf_counter() - began, done=True)
-    except Exception as error:
-        yield replace(state, seconds=time.perf_counter() - began, done=True, error=error, **_told_by(error))
+    with track_costs() as costs:
+        try:
+            async with aclosing(asking.pieces(prompt, system)) as pieces:
+                async for piece in pieces:
+                    state = _grown(state, piece, time.perf_counter() - began)
+                    yield state
+            facts: dict[str, Any] = {}
+        except Exception as error:
+            facts = {"error": error, **_told_by(error)}
+    yield replace(state, seconds=time.perf_counter() - began, done=True, **facts, cost=_charged(costs))
+
+
+def _grown(state: Comparison, piece: Piece, seconds: float) -> Comparison:
+    first = seconds if state.first_token is None and (piece.text or piece.thought) else state.first_token
+    return replace(state, text=state.text + piece.text, first_token=first, seconds=seconds, **piece.facts)
+
+
+def _charged(costs: CostTracker) -> Decimal | None:
+    """What all tries were charged; None when that of one is unknown, or none came to anything."""
+    return costs.total if costs.calls and not costs.unpriced_calls else None
 
 
 def _told_by(error: Exception) -> dict[str, Any]:
@@ -250,7 +260,6 @@ def _told_by(error: Exception) -> dict[str, Any]:
     told = known(provider=getattr(error, "provider", None), id=getattr(error, "generation_id", None))
     if partial is None:
         return told
-    cost = partial.usage and partial.usage.cost
     return told | known(
         text=partial.text or None,
         served_model=partial.model,
@@ -258,5 +267,4 @@ def _told_by(error: Exception) -> dict[str, Any]:
         id=partial.id,
         finish_reason=partial.finish_reason,
         tokens=partial.usage and Tokens.of(partial.usage),
-        cost=cost and (cost.charged if cost.total is None else cost.total),
     )

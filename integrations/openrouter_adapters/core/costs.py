@@ -83,13 +83,15 @@ class CostTracker(Costs):
             raise ValueError("reserve=True sets aside a part of a budget: give one, such as budget=0.50")
         self._prices: Prices | None = checked_prices(prices) if reserve or prices else None
         self._reserves = reserve
-        self._held = NOTHING  # of the budget, for requests under way and calls without a cost
+        # What is set aside for requests under way and calls without a cost, and given back: only appended, as records.
+        self._moves: list[Decimal] = []
+        self._moved = (NOTHING, 0)  # the sum of so many
         self._unsettled: list[Unsettled] = []
 
     @override
     def __getstate__(self) -> dict[str, Any]:
         """What is not settled stays behind: it has keys."""
-        return {**super().__getstate__(), "_unsettled": [], "_held": NOTHING}
+        return {**super().__getstate__(), "_unsettled": [], "_moves": [], "_moved": (NOTHING, 0)}
 
     # ---- the scope
 
@@ -122,7 +124,15 @@ class CostTracker(Costs):
         if self.budget is None:
             return None
         with self._lock:
-            return max(self.budget - self.total - self._held, NOTHING)
+            return max(self.budget - self.total - self._held(), NOTHING)
+
+    def _held(self) -> Decimal:
+        """USD that are set aside; the lock is held."""
+        held, count = self._moved
+        while count < len(self._moves):
+            held, count = (held + self._moves[count]) or NOTHING, count + 1  # not 0E-9, which would show
+        self._moved = held, count
+        return held
 
     def admit(self, request: Request, specialize: Specialize | None = None) -> Decimal:
         """Let a request begin.
@@ -142,23 +152,24 @@ class CostTracker(Costs):
             return NOTHING
         wanted = ceiling(request, self._prices or {}) if self._reserves else NOTHING
         with self._lock:
-            left = self.budget - self.total - self._held
+            left = self.budget - self.total - self._held()
             if wanted > left or (left <= 0 and not self._reserves):
                 raise self._refusal(wanted, specialize)
-            self._held += wanted
+            if wanted:
+                self._moves.append(wanted)
         return wanted
 
     def _refusal(self, wanted: Decimal, specialize: Specialize | None) -> Exception:
         from openrouter_adapters.core.errors import BudgetExceededError
 
         cls: Any = specialize(BudgetExceededError) if specialize else BudgetExceededError
-        refusal: Exception = cls(self.total, self.budget, reserved=self._held, ceiling=wanted)
+        refusal: Exception = cls(self.total, self.budget, reserved=self._held(), ceiling=wanted)
         return refusal
 
     def release(self, held: Decimal) -> None:
         """Give back what was set aside."""
-        with self._lock:
-            self._held = (self._held - held) or NOTHING  # not 0E-9, which would show in what remains
+        if held:
+            self._moves.append(-held)
 
     # ---- what became of a request
 

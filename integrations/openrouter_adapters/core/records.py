@@ -151,12 +151,11 @@ class Costs:
     """
 
     def __init__(self, records: Iterable[CallRecord] = ()) -> None:
-        # Of the same thread's too: a stream that is collected as garbage ends wherever that happens.
+        # Of the same thread's too: a stream that is collected as garbage ends wherever that happens. For its sake a
+        # record is only appended, which nothing can come between, and added up by whoever asks.
         self._lock = threading.RLock()
         self._records = list(records)
-        self._sums = Sums()
-        for record in self._records:
-            self._sums = self._sums.plus(record)
+        self._added_up = (Sums(), 0)  # the sums of so many records
 
     @override
     def __getstate__(self) -> dict[str, Any]:
@@ -168,15 +167,13 @@ class Costs:
 
     @override
     def __repr__(self) -> str:
-        sums = self._sums
+        sums = self.sums
         unpriced = f", unpriced_calls={sums.unpriced_calls}" if sums.unpriced_calls else ""
         return f"<{type(self).__name__} total=${sums.cost:f}, calls={sums.calls}{unpriced}>"
 
     def add(self, record: CallRecord) -> None:
         """Count one more."""
-        with self._lock:
-            self._records.append(record)
-            self._sums = self._sums.plus(record)
+        self._records.append(record)
 
     def replace(self, old: CallRecord, new: CallRecord) -> None:
         """Put what was learned of a call later in the place of what was known; nothing, if that is not here."""
@@ -184,7 +181,12 @@ class Costs:
             place = next((place for place, record in enumerate(self._records) if record is old), None)
             if place is not None:
                 self._records[place] = new
-                self._sums = _summed(self._records)
+                self._added_up = (Sums(), 0)
+
+    def clear(self) -> None:
+        """Begin anew: no records, and all sums zero."""
+        with self._lock:
+            self._records, self._added_up = [], (Sums(), 0)
 
     @property
     def records(self) -> tuple[CallRecord, ...]:
@@ -195,27 +197,32 @@ class Costs:
     @property
     def sums(self) -> Sums:
         """All of them together, at one moment."""
-        return self._sums
+        with self._lock:
+            sums, count = self._added_up
+            while count < len(self._records):
+                sums, count = sums.plus(self._records[count]), count + 1
+            self._added_up = sums, count
+            return sums
 
     @property
     def total(self) -> Decimal:
         """USD charged, over all calls whose cost is known."""
-        return self._sums.cost
+        return self.sums.cost
 
     @property
     def calls(self) -> int:
         """How many calls OpenRouter served."""
-        return self._sums.calls
+        return self.sums.calls
 
     @property
     def tokens(self) -> Tokens:
         """Token counts of all calls."""
-        return self._sums.tokens
+        return self.sums.tokens
 
     @property
     def unpriced_calls(self) -> int:
         """How many calls may have cost something that nobody told: answers without a cost, streams broken off."""
-        return self._sums.unpriced_calls
+        return self.sums.unpriced_calls
 
     @property
     def by_model(self) -> dict[str, Sums]:

@@ -15,7 +15,7 @@ from llama_index_instrumentation import get_dispatcher  # comes with llama-index
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs, Sums
+from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.tries import failed_record, record_of_error
@@ -47,7 +47,8 @@ class HeardCosts(Costs):
     def reset_counts(self) -> None:
         """Begin anew: no records, and all sums zero."""
         with self._lock:
-            self._records, self._sums, self._ids = [], Sums(), set()
+            self.clear()
+            self._ids = set()
 
 
 # ----------------------------------------------------------------------------------------------- records of a call
