@@ -35,8 +35,10 @@ if TYPE_CHECKING:
         UnprocessableRequestError,
     )
     from openrouter_adapters.core.generations import afetch_cost, fetch_cost
+    from openrouter_adapters.core.ledger import Ledger
     from openrouter_adapters.core.records import CallRecord, Costs, Sums, Tokens
     from openrouter_adapters.core.refresh import refresh_catalog
+    from openrouter_adapters.core.telemetry import CallTracing, trace_calls
 
 __version__ = "0.1.0"
 
@@ -46,12 +48,14 @@ __all__ = [
     "AuthenticationError",
     "BudgetExceededError",
     "CallRecord",
+    "CallTracing",
     "ContextOverflowError",
     "CostTracker",
     "Costs",
     "IncompleteStreamError",
     "InsufficientCreditsError",
     "InvalidRequestError",
+    "Ledger",
     "MalformedResponseError",
     "ModerationError",
     "NoEndpointsError",
@@ -71,6 +75,7 @@ __all__ = [
     "afetch_cost",
     "fetch_cost",
     "refresh_catalog",
+    "trace_calls",
     "track_costs",
 ]
 
@@ -78,6 +83,8 @@ _ELSEWHERE = {
     **dict.fromkeys(("CostTracker", "track_costs"), "costs"),
     **dict.fromkeys(("afetch_cost", "fetch_cost"), "generations"),
     **dict.fromkeys(("CallRecord", "Costs", "Sums", "Tokens"), "records"),
+    **dict.fromkeys(("CallTracing", "trace_calls"), "telemetry"),
+    "Ledger": "ledger",
     "refresh_catalog": "refresh",
 }
 
