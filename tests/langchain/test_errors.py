@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -54,7 +55,8 @@ def test_every_class_of_core_has_its_kind() -> None:
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("retryable", [True, False, None])
 def test_retryable_is_said_by_the_error_itself(name: str, retryable: bool | None) -> None:
-    error = getattr(ours, name)("no", retryable=retryable, status_code=418)
+    said = (Decimal(1), Decimal(1)) if name == "BudgetExceededError" else ("no",)
+    error = getattr(ours, name)(*said, retryable=retryable, status_code=418)
     assert error.is_retryable is error.retryable is (error.transient if retryable is None else retryable)
     same = pickle.loads(pickle.dumps(error))
     assert type(same) is type(error)
