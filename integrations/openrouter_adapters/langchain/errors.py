@@ -113,8 +113,8 @@ class RefusalError(StructuredOutputError, core.RefusalError):
     """The model refused, or a content filter stopped the answer."""
 
 
-class BudgetExceededError(_Retryable, core.BudgetExceededError, langchain.ModelError):
-    """A budget is spent; nothing was sent."""
+class BudgetExceededError(_Retryable, core.BudgetExceededError, langchain.ModelError, RuntimeError):
+    """A budget is spent; nothing was sent. Also a RuntimeError: LangGraph's ``RetryPolicy()`` takes those for final."""
 
 
 _OURS: dict[type[core.OpenRouterError], type[core.OpenRouterError]] = {
