@@ -611,17 +611,32 @@ def test_a_stream_ended_by_the_callers_own_code(
     assert [(record.outcome, record.unpriced) for record in costs.records] == [("left", True)]
 
 
+async def _agent_left(model: ChatOpenRouter, config: Any) -> None:
+    arriving: Any = create_agent(model, [add]).astream(question(), config, stream_mode="messages")
+    await anext(arriving)
+    await arriving.aclose()
+
+
+async def _cancelled(model: ChatOpenRouter, config: Any) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(model.ainvoke("hi", config), 0.05)
+
+
+@pytest.mark.parametrize("leave", [_agent_left, _cancelled])
+async def test_a_run_that_is_cancelled_is_a_call_without_a_cost(
+    leave: Callable[..., Any], model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
+) -> None:
+    gateway.fault("silence", after=2)
+    await leave(model, {**heard, "tags": ["night"]})
+    await model.aclose()
+    assert [(record.outcome, record.unpriced, record.tags) for record in costs.records] == [("left", True, ("night",))]
+    assert not costs._open
+
+
 def test_what_langchain_does_not_tell(
     model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
 ) -> None:
     """The docstring says so; should LangChain begin to tell, this test says that it counts."""
-    gateway.reply("late", delay=5.0, match="slowly")
-
-    async def cancelled() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(model.ainvoke("slowly", heard), 0.05)
-
-    asyncio.run(cancelled())
     arriving = model.stream_events("hi", heard, version="v3")
     next(iter(arriving.text))
     del arriving

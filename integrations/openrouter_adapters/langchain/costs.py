@@ -6,6 +6,7 @@ gave says so (``from_cache``) and is not counted; neither is an answer of anothe
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, BaseRunManager
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
@@ -59,9 +60,9 @@ class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
     of the run, without those that LangChain gives to the steps of chains), ``calls``, ``tokens``, ``unpriced_calls``,
     ``records``, which are kept until ``reset_counts()``. Money is `Decimal`, in USD. Safe to use from many threads.
 
-    LangChain does not tell of everything that costs money: of a call cancelled in ``ainvoke`` it tells nothing, of a
-    ``stream_events(version="v3")`` left early neither, and when one of several prompts of ``generate`` fails, nothing
-    of those before it; embeddings and rerank have no callbacks. `openrouter_adapters.track_costs` sees all of these.
+    LangChain does not tell of everything that costs money: of a sync ``stream_events(version="v3")`` left early it
+    tells nothing, and when one of several prompts of ``generate`` fails, nothing of those before it; embeddings and
+    rerank have no callbacks. `openrouter_adapters.track_costs` sees all of these.
 
     Args:
         tags: words to sum by, of everything that this handler hears of; a mapping's are ``key:value``.
@@ -121,6 +122,19 @@ class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
         """The run, once: a handler that was given twice is told twice."""
         with self._lock:
             return self._open.pop(run_id, None)
+
+
+@contextmanager
+def cancellation_told(run: BaseRunManager | None) -> Iterator[None]:
+    """Around what ``ainvoke`` awaits: tells our handlers that it was cancelled, of which LangChain tells nobody."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if run:
+            for handler in run.handlers:
+                if isinstance(handler, OpenRouterCostHandler):
+                    handler.on_llm_error(error, run_id=run.run_id)
+        raise
 
 
 # ---------------------------------------------------------------------------------------------------- what runs tell
