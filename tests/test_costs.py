@@ -13,6 +13,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import RetryPolicy
 from llama_index.core import PromptTemplate
 from llama_index.core.agent.workflow import FunctionAgent, ReActAgent
 from llama_index.core.llms import ChatMessage
@@ -206,6 +207,23 @@ def test_no_tool_swallows_it(chat: ChatOpenRouter, openrouter_gateway: LocalGate
     with track_costs(budget=budget) as costs, pytest.raises(BudgetExceededError) as caught:
         graph(chat, asking(chat)).invoke(QUESTION)
     assert caught.value.spent == costs.total
+
+
+def test_a_node_is_not_run_again(chat: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    """By LangGraph's own policy: what it does besides would happen again."""
+    ran: list[Any] = []
+    made = StateGraph(MessagesState)
+
+    def node(state: MessagesState) -> dict[str, Any]:
+        ran.append(state)
+        return {"messages": [chat.invoke(state["messages"])]}
+
+    made.add_node("model", node, retry_policy=RetryPolicy(initial_interval=0, jitter=False))
+    made.add_edge(START, "model")
+    with track_costs(budget=0), pytest.raises(BudgetExceededError) as caught:
+        made.compile().invoke(QUESTION)
+    assert len(ran) == 1 and (caught.value.limit, caught.value.retryable) == (0, False)
+    assert openrouter_gateway.requests == []
 
 
 @pytest.mark.parametrize("kind", [FunctionAgent, ReActAgent])

@@ -16,10 +16,10 @@ from langchain.agents import create_agent
 from langchain_core.caches import BaseCache, InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.globals import set_llm_cache
-from langchain_core.language_models import FakeMessagesListChatModel, GenericFakeChatModel
+from langchain_core.language_models import BaseChatModel, FakeMessagesListChatModel, GenericFakeChatModel
 from langchain_core.load import dumps, loads
-from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
@@ -269,6 +269,37 @@ def test_the_same_handler_given_twice_counts_once(
     asyncio.run(model.ainvoke("hi", twice))
     (RunnableLambda(lambda text: text) | model).invoke("hi", twice)
     check(costs, gateway, 4)
+
+
+class _Guarded(BaseChatModel):
+    """Somebody's own model, which asks another one."""
+
+    inner: ChatOpenRouter
+    as_a_run: bool
+
+    @property
+    def _llm_type(self) -> str:
+        return "guarded"
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        if self.as_a_run:
+            return ChatResult(generations=[ChatGeneration(message=self.inner.invoke(messages))])
+        return self.inner._generate(messages, stop, run_manager)
+
+
+@pytest.mark.parametrize("as_a_run", [True, False])
+def test_an_answer_that_is_handed_on_counts_once(
+    model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway, as_a_run: bool
+) -> None:
+    chain = RunnableLambda(lambda text: text) | _Guarded(inner=model, as_a_run=as_a_run)
+    chain.invoke("hi", heard)
+    chain.invoke("hi", heard)
+    check(costs, gateway, 2)
+    costs.reset_counts()
+    chain.invoke("hi", heard)
+    assert costs.calls == 1
 
 
 def test_two_handlers_do_not_mix(model: ChatOpenRouter) -> None:
@@ -580,17 +611,32 @@ def test_a_stream_ended_by_the_callers_own_code(
     assert [(record.outcome, record.unpriced) for record in costs.records] == [("left", True)]
 
 
+async def _agent_left(model: ChatOpenRouter, config: Any) -> None:
+    arriving: Any = create_agent(model, [add]).astream(question(), config, stream_mode="messages")
+    await anext(arriving)
+    await arriving.aclose()
+
+
+async def _cancelled(model: ChatOpenRouter, config: Any) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(model.ainvoke("hi", config), 0.05)
+
+
+@pytest.mark.parametrize("leave", [_agent_left, _cancelled])
+async def test_a_run_that_is_cancelled_is_a_call_without_a_cost(
+    leave: Callable[..., Any], model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
+) -> None:
+    gateway.fault("silence", after=2)
+    await leave(model, {**heard, "tags": ["night"]})
+    await model.aclose()
+    assert [(record.outcome, record.unpriced, record.tags) for record in costs.records] == [("left", True, ("night",))]
+    assert not costs._open
+
+
 def test_what_langchain_does_not_tell(
     model: ChatOpenRouter, costs: OpenRouterCostHandler, heard: Any, gateway: LocalGateway
 ) -> None:
     """The docstring says so; should LangChain begin to tell, this test says that it counts."""
-    gateway.reply("late", delay=5.0, match="slowly")
-
-    async def cancelled() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(model.ainvoke("slowly", heard), 0.05)
-
-    asyncio.run(cancelled())
     arriving = model.stream_events("hi", heard, version="v3")
     next(iter(arriving.text))
     del arriving

@@ -257,6 +257,30 @@ class Costs:
         return {key: _summed(records) for key, records in groups.items()}
 
 
+class HeardCosts(Costs):
+    """Costs that are heard of from several sides: what has a generation id counts once, however often it is told."""
+
+    @override
+    def __init__(self, records: Iterable[CallRecord] = ()) -> None:
+        super().__init__(records)
+        self._ids: set[str | None] = {record.id for record in self.records if record.id}
+
+    def hear(self, records: Iterable[CallRecord]) -> None:
+        """Count what is not counted yet."""
+        with self._lock:
+            for record in records:
+                if record.id not in self._ids:
+                    self.add(record)
+                if record.id:
+                    self._ids.add(record.id)
+
+    def reset_counts(self) -> None:
+        """Begin anew: no records, and all sums zero."""
+        with self._lock:
+            self.clear()
+            self._ids = set()
+
+
 def _summed(records: Iterable[CallRecord]) -> Sums:
     sums = Sums()
     for record in records:

@@ -6,6 +6,7 @@ gave says so (``from_cache``) and is not counted; neither is an answer of anothe
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, BaseRunManager
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
-from openrouter_adapters.core.records import LEFT, CallRecord, Costs, tags_of
+from openrouter_adapters.core.records import LEFT, CallRecord, HeardCosts, tags_of
 from openrouter_adapters.core.tries import failed_record, record_of_error
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of
@@ -46,21 +47,22 @@ class _Run:
         return replace(self.record, seconds=time.monotonic() - self.begun)
 
 
-class OpenRouterCostHandler(BaseCallbackHandler, Costs):
+class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
     """Adds up what the calls of `ChatOpenRouter` cost, as LangChain's callbacks tell it.
 
     Give it as ``config={"callbacks": [handler]}``, for a chain, a graph or an agent, or to a model
     (``ChatOpenRouter(callbacks=[handler])``); sync and async, streamed or not. Each call counts once: with several
-    choices, with retries (a failed try is a record of its own), in agents, and when the handler was given twice. An
-    answer of LangChain's cache costs nothing and is no call. Answers of other vendors' models are left alone.
+    choices, with retries (a failed try is a record of its own), in agents, when the handler was given twice, and when a
+    model of your own hands on what this one answered. An answer of LangChain's cache costs nothing and is no call.
+    Answers of other vendors' models are left alone.
 
     Sums and records are those of `core.records.Costs`: ``total``, ``by_model``, ``by_provider``, ``by_tag`` (the tags
     of the run, without those that LangChain gives to the steps of chains), ``calls``, ``tokens``, ``unpriced_calls``,
-    ``records``. Money is `Decimal`, in USD. Safe to use from many threads.
+    ``records``, which are kept until ``reset_counts()``. Money is `Decimal`, in USD. Safe to use from many threads.
 
-    LangChain does not tell of everything that costs money: of a call cancelled in ``ainvoke`` it tells nothing, of a
-    ``stream_events(version="v3")`` left early neither, and when one of several prompts of ``generate`` fails, nothing
-    of those before it; embeddings and rerank have no callbacks. `openrouter_adapters.track_costs` sees all of these.
+    LangChain does not tell of everything that costs money: of a sync ``stream_events(version="v3")`` left early it
+    tells nothing, and when one of several prompts of ``generate`` fails, nothing of those before it; embeddings and
+    rerank have no callbacks. `openrouter_adapters.track_costs` sees all of these.
 
     Args:
         tags: words to sum by, of everything that this handler hears of; a mapping's are ``key:value``.
@@ -107,23 +109,32 @@ class OpenRouterCostHandler(BaseCallbackHandler, Costs):
         """Count an answer, and the tries that failed before it."""
         run, message = self._ended(run_id), _message(response)
         if run is not None and message is not None:
-            self._add_all(_answered(run.so_far(), message.response_metadata))
+            self.hear(_answered(run.so_far(), message.response_metadata))
 
     @override
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Count what a failed call was charged, or may have been; also one whose answer was left on its way."""
         run = self._ended(run_id)
         if run is not None and run.ours:
-            self._add_all(_failed(run.so_far(), error, _message(kwargs.get("response"))))
+            self.hear(_failed(run.so_far(), error, _message(kwargs.get("response"))))
 
     def _ended(self, run_id: UUID) -> _Run | None:
         """The run, once: a handler that was given twice is told twice."""
         with self._lock:
             return self._open.pop(run_id, None)
 
-    def _add_all(self, records: Iterable[CallRecord]) -> None:
-        for record in records:
-            self.add(record)
+
+@contextmanager
+def cancellation_told(run: BaseRunManager | None) -> Iterator[None]:
+    """Around what ``ainvoke`` awaits: tells our handlers that it was cancelled, of which LangChain tells nobody."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if run:
+            for handler in run.handlers:
+                if isinstance(handler, OpenRouterCostHandler):
+                    handler.on_llm_error(error, run_id=run.run_id)
+        raise
 
 
 # ---------------------------------------------------------------------------------------------------- what runs tell

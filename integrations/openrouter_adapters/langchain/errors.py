@@ -113,8 +113,9 @@ class RefusalError(StructuredOutputError, core.RefusalError):
     """The model refused, or a content filter stopped the answer."""
 
 
-class BudgetExceededError(_Retryable, core.BudgetExceededError, langchain.ModelError):
-    """A budget is spent; nothing was sent."""
+# LangGraph's own policy runs a node again after any error but some built-in ones, of which this is caught least.
+class BudgetExceededError(_Retryable, core.BudgetExceededError, langchain.ModelError, ArithmeticError):
+    """A budget is spent; nothing was sent. Being an ArithmeticError, it is final for LangGraph's ``RetryPolicy()``."""
 
 
 _OURS: dict[type[core.OpenRouterError], type[core.OpenRouterError]] = {

@@ -17,11 +17,11 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.records import CallRecord
+from openrouter_adapters.core.records import CallRecord, HeardCosts
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of, text_of
 from openrouter_adapters.llamaindex.raw import Raw
-from openrouter_adapters.llamaindex.spending import HeardCosts, of_answer
+from openrouter_adapters.llamaindex.spending import of_answer
 from openrouter_adapters.llamaindex.tags import words_of
 
 _installing = threading.Lock()

@@ -7,15 +7,14 @@ handlers do not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
-from typing_extensions import override
 
 from openrouter_adapters.core.answer import Answer
-from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, Costs
+from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord, HeardCosts
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.tries import failed_record, record_of_error
@@ -25,30 +24,6 @@ if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
 
 C = TypeVar("C")
-
-
-class HeardCosts(Costs):
-    """Costs that are heard of from several sides: what has a generation id counts once, however often it is told."""
-
-    @override
-    def __init__(self, records: Iterable[CallRecord] = ()) -> None:
-        super().__init__(records)
-        self._ids: set[str | None] = {record.id for record in self.records if record.id}
-
-    def hear(self, records: Iterable[CallRecord]) -> None:
-        """Count what is not counted yet."""
-        with self._lock:
-            for record in records:
-                if record.id not in self._ids:
-                    self.add(record)
-                if record.id:
-                    self._ids.add(record.id)
-
-    def reset_counts(self) -> None:
-        """Begin anew: no records, and all sums zero."""
-        with self._lock:
-            self.clear()
-            self._ids = set()
 
 
 # ----------------------------------------------------------------------------------------------- records of a call
