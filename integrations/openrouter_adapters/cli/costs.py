@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -75,9 +74,9 @@ def costs(
     report = _read(ledger, period, groups)
     name = _shown(ledger)
     if as_json:
-        typer.echo(json.dumps(facts(report, name, period), indent=2))
+        files.write(files.STDOUT, files.as_json(facts(report, name, period)))
     elif as_csv:
-        typer.echo(files.as_csv(rows(report)), nl=False)
+        files.write(files.STDOUT, files.as_csv(rows(report)))
     elif html != files.STDOUT:
         _print(report, name, period, limit)
     if html:

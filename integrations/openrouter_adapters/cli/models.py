@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from openrouter_adapters.cli.connection import BaseUrl
+from openrouter_adapters.cli.files import STDOUT, write
+from openrouter_adapters.cli.files import as_json as to_json
 from openrouter_adapters.cli.tables import console, note, table
 from openrouter_adapters.cli.words import UNKNOWN, money
 from openrouter_adapters.core import catalog
@@ -115,7 +116,7 @@ def models(
     )
     suiting, unknown = found(_bundled() if offline else _listed(base_url), wanted, sort)
     if as_json:
-        typer.echo(json.dumps([facts(model) for model in suiting[: limit or None]], indent=2))
+        write(STDOUT, to_json([facts(model) for model in suiting[: limit or None]]))
     else:
         _print(suiting, _ROWS if limit is None else limit)
     if unknown:
@@ -152,17 +153,14 @@ def _bundled() -> list[Model]:
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """A model as JSON shows it: null is unknown. Prices are text, exact: USD per million tokens."""
-    prices = {unit: per_million(model, unit) for unit in ("prompt", "completion", "input_cache_read")}
+    """A model as JSON shows it: null is unknown. Prices are in USD per million tokens."""
     return {
         "id": model.id,
         "name": model.name,
         "canonical_slug": model.canonical_slug,
         "context_length": model.context_length,
         "max_completion_tokens": model.max_completion_tokens,
-        "prices_per_million": {
-            unit: None if price is None else f"{price.normalize():f}" for unit, price in prices.items()
-        },
+        "prices_per_million": {unit: per_million(model, unit) for unit in ("prompt", "completion", "input_cache_read")},
         "input_modalities": model.input_modalities,
         "output_modalities": model.output_modalities,
         "supported_parameters": model.supported_parameters

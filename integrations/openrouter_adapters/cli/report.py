@@ -40,9 +40,9 @@ class Line:
         self.failures += record.outcome not in (ANSWERED, LEFT)
 
     def facts(self) -> dict[str, Any]:
-        """By name, as JSON and CSV show it. The cost is text, to the last digit: USD."""
+        """By name, as JSON and CSV show it. The cost is in USD."""
         return {
-            "cost": f"{self.sums.cost:f}",
+            "cost": self.sums.cost,
             "calls": self.sums.calls,
             "unpriced_calls": self.sums.unpriced_calls,
             "failures": self.failures,
