@@ -102,6 +102,47 @@ def test_csv_on_stdout_is_nothing_but_csv(run: Run) -> None:
     assert [one["model"] for one in csv.DictReader(io.StringIO(done.stdout))] == [GPT]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_answers_come_through_whatever_the_encoding_of_a_pipe(openrouter_gateway: LocalGateway, encoding: str) -> None:
+    openrouter_gateway.reply("\u4f60 \N{PARTY POPPER}", provider="\u4f60", times=None)
+    connection = {"OPENROUTER_BASE_URL": openrouter_gateway.base_url, "OPENROUTER_API_KEY": KEY}
+    environment = {**os.environ, **connection, "PYTHONIOENCODING": encoding}
+
+    def told(*words: str) -> bytes:
+        words = (*PROGRAM, "compare", "Hello", "-m", GPT, *words)
+        done = subprocess.run(words, capture_output=True, env=environment, cwd=SOURCE, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert GPT.encode() in told()
+    assert json.loads(told("--json", "-"))[0]["text"] == "\u4f60 \N{PARTY POPPER}"
+    (line,) = csv.DictReader(io.StringIO(told("--csv", "-").decode(), newline=""))
+    assert line["text"] == "\u4f60 \N{PARTY POPPER}"
+    assert "\u4f60 \N{PARTY POPPER}" in told("--html", "-").decode()
+
+
+def test_a_closed_stdout_stops_nothing(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "Hello",
+        "-m",
+        GPT,
+        "--json",
+        f"{tmp_path}/found.json",
+        "--base-url",
+        openrouter_gateway.base_url,
+    ]
+    shell = ["sh", "-c", '"$@" >&-', "sh"]
+    done = subprocess.run([*shell, *PROGRAM, *words, "--api-key", KEY], stderr=-1, text=True, cwd=SOURCE, timeout=120)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert json.loads((tmp_path / "found.json").read_text())[0]["model"] == GPT
+
+
+def test_colours_forced_upon_a_pipe_draw_nothing_live(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert len(run("compare", "Hello", "-m", GPT).stdout.splitlines()) == 2
+
+
 def test_the_exit_code_is_1_only_when_all_failed(run: Run) -> None:
     assert run("compare", "Hello", "-m", NOBODY, "-m", GPT).exit_code == 0
     assert run("compare", "Hello", "-m", NOBODY, "-m", "nor/this").exit_code == 1
@@ -114,6 +155,12 @@ def test_the_exit_code_is_1_only_when_all_failed(run: Run) -> None:
         (["compare", "Hello", "-m", GPT, "--json", "-", "--csv", "-"], "Error: two kinds of output cannot", 2),
         (["compare", "Hello", "-m", GPT, "--html", "/no/such/folder/page.html"], "Error: /no/such/folder/page.html", 1),
         (["compare", "Hello", "-m", GPT, "--timeout", "-1"], "Error: ", 2),
+        (["compare", "Hello", "-m", GPT, "-m", " "], "Error: models has an empty slug", 2),
+        (
+            ["compare", "Hello", "-m", GPT, "--provider-order", " ,"],
+            "Error: --provider-order ' ,' names no provider",
+            2,
+        ),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_sent(
@@ -222,6 +269,22 @@ def test_ctrl_c_leaves_cleanly_and_shows_what_had_come(openrouter_gateway: Local
     assert "Traceback" not in terminal.shown
     assert "one two" in terminal.shown.rpartition("\x1b[2K")[2], "what had come is gone"
     assert all(exchange.wait(1) and exchange.client_left for exchange in openrouter_gateway.requests)
+
+
+def test_ctrl_c_in_a_pipe_shows_and_writes_what_had_come(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    openrouter_gateway.reply(chunks=["one "] * 2000, delay=0.02)
+    words = ["compare", "Hello", "-m", GPT, "--json", f"{tmp_path}/found.json", "--html", f"{tmp_path}/found.html"]
+    connection = ["--base-url", openrouter_gateway.base_url, "--api-key", KEY]
+    process = subprocess.Popen([*PROGRAM, *words, *connection], stdout=-1, stderr=-1, text=True, cwd=SOURCE)
+    while not any(exchange.chunks_sent > 20 for exchange in openrouter_gateway.requests):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert (process.returncode, told.count(GPT)) == (130, 1)
+    (one,) = json.loads((tmp_path / "found.json").read_text())
+    assert (
+        one["text"].startswith("one one") and one["cost"] is None and "one one" in (tmp_path / "found.html").read_text()
+    )
 
 
 # ----------------------------------------------------------------------------------------------- words and files

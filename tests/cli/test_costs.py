@@ -80,6 +80,13 @@ def test_a_period(ledger: Path) -> None:
     assert total("--since", DAY.isoformat(), "--until", (DAY + timedelta(seconds=1)).isoformat()) == "0.30000001"
 
 
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_no_digit_is_cut_off_however_narrow_the_terminal(ledger: Path, columns: int) -> None:
+    shown = run("costs", ledger, "--by", "model", columns=columns).stdout
+    line = next(line for line in shown.splitlines() if "$0.300000010" in line)
+    assert line.split()[2:5] == ["2", "1,100", "21"], "calls, tokens in, out"
+
+
 def test_json_has_everything_to_the_last_digit(ledger: Path) -> None:
     told = json.loads(run("costs", ledger, "--json", "--since", "2026-11-01").stdout)
     assert told["ledger"] == str(ledger) and told["since"] == "2026-11-01T00:00:00+00:00" and told["until"] is None

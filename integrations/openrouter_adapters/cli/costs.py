@@ -16,7 +16,7 @@ from rich.text import Text
 from openrouter_adapters.cli import files
 from openrouter_adapters.cli.period import Period
 from openrouter_adapters.cli.report import GROUPINGS, Line, Report, cells_of
-from openrouter_adapters.cli.tables import console, note, table
+from openrouter_adapters.cli.tables import console, note, show, table
 from openrouter_adapters.cli.words import count, money, one_line
 from openrouter_adapters.core.arguments import without_user
 
@@ -179,7 +179,7 @@ def _print_lines(grouping: str, lines: Mapping[str, Line], limit: int) -> None:
     cells = cells_of({name: lines[name] for name in shown})
     columns = _columns([found for _, found in cells], wide=screen.width >= _WIDE)
     rows = [[name, *(found[column] for column in columns)] for name, found in cells]
-    screen.print(table([f"by {grouping}", *columns], rows, numbers=set(range(1, len(columns) + 1))))
+    show(screen, table([f"by {grouping}", *columns], rows, numbers=set(range(1, len(columns) + 1))))
     if len(shown) < len(names):
         note(f"{len(shown)} of {len(names):,} lines by {grouping} are shown; --limit 0 for all.")
 

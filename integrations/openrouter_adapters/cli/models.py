@@ -13,7 +13,7 @@ import typer
 from openrouter_adapters.cli.connection import BaseUrl
 from openrouter_adapters.cli.files import STDOUT, write
 from openrouter_adapters.cli.files import as_json as to_json
-from openrouter_adapters.cli.tables import console, note, table
+from openrouter_adapters.cli.tables import console, note, show, table
 from openrouter_adapters.cli.words import UNKNOWN, money
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.catalog import Model
@@ -176,7 +176,7 @@ def _print(models: Sequence[Model], limit: int) -> None:
     wide = screen.width >= _WIDE
     columns = ["model", "context", "prompt", "answer", *(["longest", "reads", "makes"] if wide else []), "can"]
     rows = [[*_row(model)[: len(columns) - 1], _abilities(model, short=not wide)] for model in shown]
-    screen.print(table(columns, rows, numbers={1, 2, 3, 4} if wide else {1, 2, 3}))
+    show(screen, table(columns, rows, numbers={1, 2, 3, 4} if wide else {1, 2, 3}))
     more = "" if len(shown) == len(models) else f" ({len(shown)} shown; --limit 0 for all)"
     legend = "" if wide else f"; {_LEGEND}"
     note(f"{_models(len(models))}{more}. Prices: USD per million tokens; {UNKNOWN}: unknown{legend}.")
