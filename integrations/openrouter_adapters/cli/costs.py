@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -92,10 +93,21 @@ def _shown(target: str) -> str:
 
 def _read(target: str, period: Period, by: list[str]) -> Report:
     from openrouter_adapters.core.ledger import Ledger
+    from openrouter_adapters.core.ledger_file import RestingFile
+    from openrouter_adapters.core.ledger_rows import records_in
 
     _check_is_there(target)
+    path = Path(target).expanduser().absolute()
+    if "://" not in target and _is_at_rest(path):
+        with closing(RestingFile(path)) as store:
+            return Report.of(records_in(store, period.since, period.until), by)
     with closing(Ledger(target)) as ledger:
         return Report.of(ledger.records(period.since, period.until), by)
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether a file must not be written, and nobody does: a log beside it tells of who has it open."""
+    return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)) and not Path(f"{path}-wal").exists()
 
 
 def _check_is_there(target: str) -> None:
@@ -112,7 +124,8 @@ def _check_is_there(target: str) -> None:
 
 def _has_calls(path: Path) -> bool:
     """Whether an SQLite file has a ledger's table; nothing is made in it."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    how = "immutable=1" if _is_at_rest(path) else "mode=ro"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
         try:
             return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone())
         except sqlite3.Error:
