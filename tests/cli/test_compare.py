@@ -138,6 +138,24 @@ def test_a_closed_stdout_stops_nothing(openrouter_gateway: LocalGateway, tmp_pat
     assert json.loads((tmp_path / "found.json").read_text())[0]["model"] == GPT
 
 
+def test_a_reader_who_leaves_takes_no_file_along(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "Hello",
+        "-m",
+        GPT,
+        "--json",
+        f"{tmp_path}/found.json",
+        "--base-url",
+        openrouter_gateway.base_url,
+    ]
+    process = subprocess.Popen([*PROGRAM, *words, "--api-key", KEY], stdout=-1, stderr=subprocess.DEVNULL, cwd=SOURCE)
+    assert process.stdout
+    process.stdout.close()
+    assert process.wait(60) == 1
+    assert json.loads((tmp_path / "found.json").read_text())[0]["model"] == GPT
+
+
 def test_colours_forced_upon_a_pipe_draw_nothing_live(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert len(run("compare", "Hello", "-m", GPT).stdout.splitlines()) == 2

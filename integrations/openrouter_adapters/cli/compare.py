@@ -116,10 +116,16 @@ def _shown(
             return compare_models(prompt, models, on_progress=live.update, **given)
     finally:  # after Ctrl-C too: what came was paid for
         if live.states:
-            _print(console, live.states)
-            for path, text in writers:
-                if path:
-                    write(path, text(live.states))
+            _tell(console, writers, live.states)
+
+
+def _tell(console: Console, writers: Sequence[Writer], found: Sequence[Comparison]) -> None:
+    try:
+        _print(console, found)
+    finally:  # whoever reads what is printed may have left
+        for path, text in writers:
+            if path:
+                write(path, text(found))
 
 
 def _print(console: Console, found: Sequence[Comparison]) -> None:
