@@ -24,19 +24,30 @@ def script(gateway):
 
 
 def row(model, *cells):
-    print(f"  {model:<36}" + "".join(f"{cell:>12}" for cell in cells))
+    print(f"  {model:<36}" + "".join(f"{cell:>15}" for cell in cells))
+
+
+def shown(number, how):
+    return "-" if number is None else format(number, how)  # what is not known is None
 
 
 with openrouter(script) as connection:
     print(f"> {QUESTION}\n")
     found = compare_models(QUESTION, MODELS, max_tokens=200, **connection)  # framework="llamaindex" does the same
 
-row("", "first token", "total", "tokens", "cost")
+row("", "first token, s", "total, s", "tokens", "cost, $")
 for one in found:
     if one.error:
         row(one.model, type(one.error).__name__)
     else:
-        row(one.model, f"{one.first_token:.2f} s", f"{one.seconds:.2f} s", one.tokens.total, f"${one.cost:.6f}")
+        tokens = one.tokens and one.tokens.total
+        row(
+            one.model,
+            shown(one.first_token, ".2f"),
+            shown(one.seconds, ".2f"),
+            shown(tokens, ","),
+            shown(one.cost, ".6f"),
+        )
 for one in found:
     print(f"\n  {one.model} at {one.provider}:\n  {one.text or one.error}")
 

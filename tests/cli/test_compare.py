@@ -78,9 +78,9 @@ def test_files(run: Run, openrouter_gateway: LocalGateway, tmp_path: Path) -> No
     paths = [tmp_path / f"found.{kind}" for kind in ("json", "csv", "html")]
     done = run("compare", "<b>Hello</b>", "-m", GPT, "-m", NOBODY, *(f"--{path.suffix[1:]}={path}" for path in paths))
     assert done.exit_code == 0, done.output
-    gpt, nobody = json.loads(paths[0].read_text(encoding="utf-8"), parse_float=Decimal)
+    gpt, nobody = json.loads(paths[0].read_text(encoding="ascii"))
     assert gpt["text"] == '=HYPERLINK("http://evil")\nüber'
-    assert (gpt["cost"], nobody["cost"], nobody["error"]) == (Decimal("0.0000471"), None, "InvalidRequestError")
+    assert (gpt["cost"], nobody["cost"], nobody["error"]) == ("0.0000471", None, "InvalidRequestError")
     with paths[1].open(encoding="utf-8", newline="") as file:
         line, other = csv.DictReader(file)
     assert line["text"] == '\'=HYPERLINK("http://evil")\nüber'
@@ -102,6 +102,65 @@ def test_csv_on_stdout_is_nothing_but_csv(run: Run) -> None:
     assert [one["model"] for one in csv.DictReader(io.StringIO(done.stdout))] == [GPT]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_answers_come_through_whatever_the_encoding_of_a_pipe(openrouter_gateway: LocalGateway, encoding: str) -> None:
+    openrouter_gateway.reply("\u4f60 \N{PARTY POPPER}", provider="\u4f60", times=None)
+    connection = {"OPENROUTER_BASE_URL": openrouter_gateway.base_url, "OPENROUTER_API_KEY": KEY}
+    environment = {**os.environ, **connection, "PYTHONIOENCODING": encoding}
+
+    def told(*words: str) -> bytes:
+        words = (*PROGRAM, "compare", "Hello", "-m", GPT, *words)
+        done = subprocess.run(words, capture_output=True, env=environment, cwd=SOURCE, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert GPT.encode() in told()
+    assert json.loads(told("--json", "-"))[0]["text"] == "\u4f60 \N{PARTY POPPER}"
+    (line,) = csv.DictReader(io.StringIO(told("--csv", "-").decode(), newline=""))
+    assert line["text"] == "\u4f60 \N{PARTY POPPER}"
+    assert "\u4f60 \N{PARTY POPPER}" in told("--html", "-").decode()
+
+
+def test_a_closed_stdout_stops_nothing(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "Hello",
+        "-m",
+        GPT,
+        "--json",
+        f"{tmp_path}/found.json",
+        "--base-url",
+        openrouter_gateway.base_url,
+    ]
+    shell = ["sh", "-c", '"$@" >&-', "sh"]
+    done = subprocess.run([*shell, *PROGRAM, *words, "--api-key", KEY], stderr=-1, text=True, cwd=SOURCE, timeout=120)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert json.loads((tmp_path / "found.json").read_text())[0]["model"] == GPT
+
+
+def test_a_reader_who_leaves_takes_no_file_along(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "Hello",
+        "-m",
+        GPT,
+        "--json",
+        f"{tmp_path}/found.json",
+        "--base-url",
+        openrouter_gateway.base_url,
+    ]
+    process = subprocess.Popen([*PROGRAM, *words, "--api-key", KEY], stdout=-1, stderr=subprocess.DEVNULL, cwd=SOURCE)
+    assert process.stdout
+    process.stdout.close()
+    assert process.wait(60) == 1
+    assert json.loads((tmp_path / "found.json").read_text())[0]["model"] == GPT
+
+
+def test_colours_forced_upon_a_pipe_draw_nothing_live(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert len(run("compare", "Hello", "-m", GPT).stdout.splitlines()) == 2
+
+
 def test_the_exit_code_is_1_only_when_all_failed(run: Run) -> None:
     assert run("compare", "Hello", "-m", NOBODY, "-m", GPT).exit_code == 0
     assert run("compare", "Hello", "-m", NOBODY, "-m", "nor/this").exit_code == 1
@@ -114,6 +173,12 @@ def test_the_exit_code_is_1_only_when_all_failed(run: Run) -> None:
         (["compare", "Hello", "-m", GPT, "--json", "-", "--csv", "-"], "Error: two kinds of output cannot", 2),
         (["compare", "Hello", "-m", GPT, "--html", "/no/such/folder/page.html"], "Error: /no/such/folder/page.html", 1),
         (["compare", "Hello", "-m", GPT, "--timeout", "-1"], "Error: ", 2),
+        (["compare", "Hello", "-m", GPT, "-m", " "], "Error: models has an empty slug", 2),
+        (
+            ["compare", "Hello", "-m", GPT, "--provider-order", " ,"],
+            "Error: --provider-order ' ,' names no provider",
+            2,
+        ),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_sent(
@@ -224,6 +289,22 @@ def test_ctrl_c_leaves_cleanly_and_shows_what_had_come(openrouter_gateway: Local
     assert all(exchange.wait(1) and exchange.client_left for exchange in openrouter_gateway.requests)
 
 
+def test_ctrl_c_in_a_pipe_shows_and_writes_what_had_come(openrouter_gateway: LocalGateway, tmp_path: Path) -> None:
+    openrouter_gateway.reply(chunks=["one "] * 2000, delay=0.02)
+    words = ["compare", "Hello", "-m", GPT, "--json", f"{tmp_path}/found.json", "--html", f"{tmp_path}/found.html"]
+    connection = ["--base-url", openrouter_gateway.base_url, "--api-key", KEY]
+    process = subprocess.Popen([*PROGRAM, *words, *connection], stdout=-1, stderr=-1, text=True, cwd=SOURCE)
+    while not any(exchange.chunks_sent > 20 for exchange in openrouter_gateway.requests):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert (process.returncode, told.count(GPT)) == (130, 1)
+    (one,) = json.loads((tmp_path / "found.json").read_text())
+    assert (
+        one["text"].startswith("one one") and one["cost"] is None and "one one" in (tmp_path / "found.html").read_text()
+    )
+
+
 # ----------------------------------------------------------------------------------------------- words and files
 
 
@@ -238,9 +319,12 @@ def test_numbers_stay_numbers_in_csv() -> None:
     assert text == "a,b,c,d,e\r\n0.0000001,-1,,0.5,a=b\r\n"
 
 
-@pytest.mark.parametrize("cost", ["0.0000001", "0.1", "12.000000000001", "0"])
-def test_json_has_every_digit_of_a_cost(cost: str) -> None:
-    assert json.loads(as_json([{"cost": Decimal(cost)}]), parse_float=Decimal)[0]["cost"] == Decimal(cost)
+@pytest.mark.parametrize(
+    ("cost", "text"), [("1E-7", "0.0000001"), ("0.10", "0.1"), ("1234567890123.000000000001",) * 2, ("3E+2", "300")]
+)
+def test_money_is_text_with_every_digit_in_json_and_csv(cost: str, text: str) -> None:
+    rows = [{"cost": Decimal(cost)}]
+    assert json.loads(as_json(rows)) == list(csv.DictReader(io.StringIO(as_csv(rows)))) == [{"cost": text}]
 
 
 def test_json_knows_no_other_objects() -> None:

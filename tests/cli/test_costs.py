@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -78,6 +79,25 @@ def test_a_period(ledger: Path) -> None:
     assert total("--until", "2026-11-25") == "0.30000001"
     assert total("--since", "2026-11-25", "--until", "2026-11-26") == TOTAL
     assert total("--since", DAY.isoformat(), "--until", (DAY + timedelta(seconds=1)).isoformat()) == "0.30000001"
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_no_digit_is_cut_off_however_narrow_the_terminal(ledger: Path, columns: int) -> None:
+    shown = run("costs", ledger, "--by", "model", columns=columns).stdout
+    line = next(line for line in shown.splitlines() if "$0.300000010" in line)
+    assert line.split()[2:5] == ["2", "1,100", "21"], "calls, tokens in, out"
+
+
+def test_a_ledger_that_cannot_be_written_is_read_and_nothing_is_left_beside_it(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)  # as on a read-only disk, for root as well
+    (ledger.parent / f"{ledger.name}-shm").mkdir()  # and SQLite cannot make its files there
+    assert f"${TOTAL}" in run("costs", ledger, "--by", "day").stdout
+    other = ledger.with_name("other.db")
+    other.write_text("no ledger")
+    assert "no SQLite database" in run("costs", other, code=2).stderr
+    assert {path.name for path in ledger.parent.iterdir()} == {ledger.name, f"{ledger.name}-shm", "other.db"}
 
 
 def test_json_has_everything_to_the_last_digit(ledger: Path) -> None:

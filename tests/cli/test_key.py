@@ -76,8 +76,14 @@ def test_a_server_that_tells_nothing(openrouter_gateway: LocalGateway) -> None:
     ]
 
 
-def test_json_is_what_the_server_said(openrouter_gateway: LocalGateway) -> None:
-    assert json.loads(told(openrouter_gateway, WHOLE, "--json").stdout) == WHOLE
+def test_json_has_all_that_is_known_and_money_as_text(openrouter_gateway: LocalGateway) -> None:
+    status = json.loads(told(openrouter_gateway, WHOLE, "--json").stdout)
+    limit = {"scope": None, "limit": "25", "spent": None, "remaining": "24.6999999", "reset": "monthly"}
+    assert status["limit"] == {**limit, "resets_at": None, "include_byok": True}
+    assert status["usage"] == {"ever": "0.3000001", "daily": "0.0000001", "weekly": "0.1", "monthly": "0.3000001"}
+    assert [budget["remaining"] for budget in status["budgets"]] == ["39.5", None]
+    assert (status["label"], status["expires_at"]) == (WHOLE["label"], WHOLE["expires_at"])
+    assert (status["free_requests"], "data" in status) == (WHOLE["free_model_daily_requests"], False)
 
 
 def test_a_narrow_terminal_wraps(openrouter_gateway: LocalGateway) -> None:
@@ -93,7 +99,7 @@ def test_a_label_that_is_the_key_is_not_shown(options: tuple[str, ...], openrout
 
 @pytest.mark.parametrize("given", [{}, {"OPENROUTER_API_KEY": " "}])
 def test_without_a_key_nobody_is_asked(given: dict[str, str], openrouter_gateway: LocalGateway) -> None:
-    result = run("key", "--base-url", openrouter_gateway.base_url, code=1, **given)
+    result = run("key", "--base-url", openrouter_gateway.base_url, code=2, **given)
     assert result.stdout == "" and result.stderr.count("\n") == 1 and "OPENROUTER_API_KEY" in result.stderr
     assert openrouter_gateway.requests == []
 

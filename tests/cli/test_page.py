@@ -63,8 +63,8 @@ def test_no_control_character_gets_in() -> None:
 
 
 def test_a_long_slug_is_known_by_its_name() -> None:
-    page = Page("Costs").bars("Cost", {"meta-llama/llama-3.3-70b-instruct": 1, f"x/{'y' * 40}": 2, "a/short": 3})
-    assert {"llama-3.3-70b-instruct", f"{'y' * 25}\u2026", "a/short"} <= set(Parsed(page).texts)
+    page = Page("Costs").bars("Cost", {"meta-llama/llama-3.3-70b-instruct": 1, f"x/{'y' * 40}z": 2, "a/short": 3})
+    assert {"llama-3.3-70b-instruct", f"{'y' * 13}\u2026{'y' * 11}z", "a/short"} <= set(Parsed(page).texts)
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
@@ -151,3 +151,14 @@ def test_who_was_best() -> None:
         "Total cost": "$0.875",
         "Failed": "1 of 3",
     }
+
+
+def test_a_total_says_when_costs_are_missing_from_it() -> None:
+    known, unknown = Comparison(model="a/x", cost=Decimal("0.5")), Comparison(model="b/y")
+    assert "<dd>$0.50, and 1 of unknown cost</dd>" in comparison_page("Why?", [known, unknown]).html()
+
+
+def test_labels_that_are_cut_still_tell_variants_and_runs_apart() -> None:
+    names = [f"vendor/a-model-with-a-very-long-name-indeed{end}" for end in ("", ":free", " #2")]
+    labels = set(re.findall(r">(a-model[^<]*)</text>", Page("", "").bars("", dict.fromkeys(names, 1)).html()))
+    assert len(labels) == 3 and max(map(len, labels)) <= 26

@@ -7,12 +7,14 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openrouter_adapters.cli import Comparison, comparison_page
+from openrouter_adapters.core.records import Tokens
 from openrouter_adapters.gateway import LocalGateway
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
@@ -69,6 +71,20 @@ async def visiting(path: Path, **context: Any) -> AsyncIterator[Visit]:
             yield visit
         finally:
             await browser.close()
+
+
+async def test_a_wide_screen_shows_every_column_however_long_the_names(tmp_path: Path) -> None:
+    name = "cognitivecomputations/dolphin-mistral-24b-venice-edition:free"
+    told: dict[str, Any] = {
+        "first_token": 1.5,
+        "seconds": 20.5,
+        "tokens": Tokens(120, 3600, 10, 0, 550),
+        "cost": Decimal("0.0057462"),
+    }
+    found = Comparison(model=name, served_model=name, provider="Amazon Bedrock", finish_reason="stop", **told)
+    comparison_page("Why?", [found]).write(tmp_path / "page.html")
+    async with visiting(tmp_path / "page.html", viewport=WIDE) as visit:
+        assert await visit.value("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('.scroll'))")
 
 
 async def test_the_charts_and_the_numbers_are_there_and_no_request_leaves(path: Path) -> None:

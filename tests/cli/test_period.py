@@ -31,7 +31,8 @@ def test_dates_moments_and_times_ago(text: str, meant: datetime) -> None:
 
 
 def test_the_day_of_an_end_is_in_it() -> None:
-    assert moment("2026-11-30", end=True) == datetime(2026, 12, 1, tzinfo=UTC)
+    for day in ("2026-11-30", "20261130", "2026-W49-1"):
+        assert moment(day, end=True) == datetime(2026, 12, 1, tzinfo=UTC), day
     assert moment("2026-11-30T10:00", end=True) == datetime(2026, 11, 30, 10, tzinfo=UTC)
 
 

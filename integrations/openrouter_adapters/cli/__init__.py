@@ -34,6 +34,8 @@ def main() -> None:
         if not (missing := _missing(error)):
             raise
         raise SystemExit(_HINT.format(missing)) from None
+    except KeyboardInterrupt:  # before there was a command to be ended
+        raise SystemExit(130) from None
 
 
 def _missing(error: ModuleNotFoundError) -> str | None:

@@ -58,9 +58,15 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, str]:
         "Cheapest": _least(whole, lambda one: one.cost, money),
         "First to begin": _least(whole, lambda one: one.first_token, duration),
         "First to end": _least(whole, lambda one: one.seconds, duration),
-        "Total cost": money(sum(costs, Decimal(0))) if costs else UNKNOWN,
+        "Total cost": _total(costs, len(comparisons) - len(costs)),
     }
     return {**facts, **({"Failed": f"{failed} of {len(comparisons)}"} if failed else {})}
+
+
+def _total(costs: Sequence[Decimal], unknown: int) -> str:
+    if not costs:
+        return UNKNOWN
+    return f"{money(sum(costs, Decimal(0)))}{f', and {unknown} of unknown cost' if unknown else ''}"
 
 
 def _least(comparisons: Sequence[Comparison], number: Callable[[Comparison], Any], shown: Callable[[Any], str]) -> str:

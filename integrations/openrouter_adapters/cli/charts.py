@@ -80,10 +80,11 @@ def _bar(value: Number | None, shown: Callable[[Any], str]) -> Any:
 
 
 def _label(name: str) -> str:
-    """A name that fits: of a long slug, what stands behind the author."""
+    """A name that fits: of a long slug the model, of a long model both ends, which tell variants apart."""
     text = printable(name)
     short = text if len(text) <= _LONGEST_LABEL else text.rpartition("/")[2]
-    return short if len(short) <= _LONGEST_LABEL else f"{short[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
+    half = _LONGEST_LABEL // 2
+    return short if len(short) <= _LONGEST_LABEL else f"{short[:half]}\N{HORIZONTAL ELLIPSIS}{short[1 - half :]}"
 
 
 def _cleaned(root: Any, spoken: str) -> Any:

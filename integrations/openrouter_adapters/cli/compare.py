@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,13 +19,12 @@ from openrouter_adapters.cli.failures import FAILED
 from openrouter_adapters.cli.files import STDOUT, as_csv, as_json, check_writable, write
 from openrouter_adapters.cli.frameworks import TITLES, chosen
 from openrouter_adapters.cli.live import LiveComparison, answer, numbers
+from openrouter_adapters.cli.tables import show
 from openrouter_adapters.cli.words import one_line
 from openrouter_adapters.core.wire import known
 
-if TYPE_CHECKING:
-    from openrouter_adapters.cli.page import Page
-
 _PLAIN_WIDTH = 10_000  # a table that is written to a file is as wide as it is
+Writer = tuple[Path | None, Callable[[Sequence[Comparison]], str]]
 
 
 class Framework(StrEnum):
@@ -80,19 +80,24 @@ def compare(
     options = known(
         max_tokens=max_tokens,
         temperature=temperature,
-        provider={"order": [one.strip() for one in provider_order.split(",")]} if provider_order else None,
+        provider={"order": _names(provider_order)} if provider_order is not None else None,
         reasoning_effort=reasoning_effort,
     )
     given = {**options, **known(system=system, timeout=timeout, base_url=base_url, api_key=api_key)}
-    make_page = _page_maker() if html else None  # what is missing is told before money is spent
-    console = _console(stderr=STDOUT in (json, csv, html))
-    found = _shown(console, words, [one for one in model for _ in range(repeat)], framework=through, **given)
-    _write(found, json, csv)
-    if html and make_page:
-        about = f"{len(found)} answers through {TITLES[through]}, asked for at the same time."
-        write(html, make_page(words, found, about=about, system=system, options=options).html())
+    writers: list[Writer] = [(json, _json), (csv, _csv)]
+    if html:
+        writers.append((html, _page_maker(words, TITLES[through], system=system, options=options)))
+    slugs = [one for one in model for _ in range(repeat)]
+    found = _shown(_console(stderr=STDOUT in (json, csv, html)), writers, words, slugs, framework=through, **given)
     if all(one.error for one in found):
         raise typer.Exit(FAILED)
+
+
+def _names(order: str) -> list[str]:
+    names = [name for name in map(str.strip, order.split(",")) if name]
+    if not names:
+        raise ValueError(f"--provider-order {order!r} names no provider: write them with commas, such as azure,openai")
+    return names
 
 
 def _console(*, stderr: bool) -> Console:
@@ -100,32 +105,54 @@ def _console(*, stderr: bool) -> Console:
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def _shown(console: Console, prompt: str, models: Sequence[str], **given: Any) -> list[Comparison]:
-    """Ask, and show it: live in a terminal, afterwards anywhere else."""
-    if not console.is_terminal:
-        found = compare_models(prompt, models, **given)
-        console.print(numbers(found, plain=True))
-        for one in found:
-            if one.error:
-                console.print(f"{one_line(one.name)}: {type(one.error).__name__}: {one_line(str(one.error))}")
-        return found
+def _shown(
+    console: Console, writers: Sequence[Writer], prompt: str, models: Sequence[str], **given: Any
+) -> list[Comparison]:
+    """Ask, show it (live in a terminal, afterwards anywhere else), and write it."""
     live = LiveComparison()
+    drawn = Live(live, console=console, refresh_per_second=8, transient=True)
     try:
-        with Live(live, console=console, refresh_per_second=8, transient=True):
+        with drawn if console.file.isatty() else nullcontext():
             return compare_models(prompt, models, on_progress=live.update, **given)
     finally:  # after Ctrl-C too: what came was paid for
         if live.states:
-            console.print(*(answer(one) for one in live.states), numbers(live.states), sep="\n")
+            _tell(console, writers, live.states)
 
 
-def _write(found: Sequence[Comparison], json: Path | None, csv: Path | None) -> None:
-    rows = [one.as_dict() for one in found]
-    for path, text in ((json, as_json), (csv, as_csv)):
-        if path:
-            write(path, text(rows))
+def _tell(console: Console, writers: Sequence[Writer], found: Sequence[Comparison]) -> None:
+    try:
+        _print(console, found)
+    finally:  # whoever reads what is printed may have left
+        for path, text in writers:
+            if path:
+                write(path, text(found))
 
 
-def _page_maker() -> Callable[..., Page]:
+def _print(console: Console, found: Sequence[Comparison]) -> None:
+    if console.file.isatty():
+        console.print(*(answer(one) for one in found), sep="\n")
+        show(console, numbers(found))
+        return
+    console.print(numbers(found, plain=True))
+    for one in found:
+        if one.error:
+            console.print(f"{one_line(one.name)}: {type(one.error).__name__}: {one_line(str(one.error))}")
+
+
+def _json(found: Sequence[Comparison]) -> str:
+    return as_json([one.as_dict() for one in found])
+
+
+def _csv(found: Sequence[Comparison]) -> str:
+    return as_csv([one.as_dict() for one in found])
+
+
+def _page_maker(prompt: str, title: str, **more: Any) -> Callable[[Sequence[Comparison]], str]:
+    """What makes the page; what it lacks is told now, before money is spent."""
     from openrouter_adapters.cli.answers_page import comparison_page
 
-    return comparison_page
+    def made(found: Sequence[Comparison]) -> str:
+        about = f"{len(found)} answers through {title}, asked for at the same time."
+        return comparison_page(prompt, found, about=about, **more).html()
+
+    return made

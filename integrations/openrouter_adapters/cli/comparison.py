@@ -187,6 +187,8 @@ def _checked(prompt: str, models: Iterable[str]) -> list[Comparison]:
         raise ValueError("prompt is empty: say what the models are to be asked")
     if not slugs:
         raise ValueError("models is empty: name at least one, such as 'openai/gpt-5-mini'")
+    if not all(slug.strip() for slug in slugs):
+        raise ValueError(f"models has an empty slug: {slugs}")
     runs: Counter[str] = Counter()
     starts = []
     for slug in slugs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -17,7 +17,7 @@ from rich.text import Text
 from openrouter_adapters.cli import files
 from openrouter_adapters.cli.period import Period
 from openrouter_adapters.cli.report import GROUPINGS, Line, Report, cells_of
-from openrouter_adapters.cli.tables import console, note, table
+from openrouter_adapters.cli.tables import console, note, show, table
 from openrouter_adapters.cli.words import count, money, one_line
 from openrouter_adapters.core.arguments import without_user
 
@@ -75,9 +75,9 @@ def costs(
     report = _read(ledger, period, groups)
     name = _shown(ledger)
     if as_json:
-        typer.echo(json.dumps(facts(report, name, period), indent=2))
+        files.write(files.STDOUT, files.as_json(facts(report, name, period)))
     elif as_csv:
-        typer.echo(files.as_csv(rows(report)), nl=False)
+        files.write(files.STDOUT, files.as_csv(rows(report)))
     elif html != files.STDOUT:
         _print(report, name, period, limit)
     if html:
@@ -93,10 +93,21 @@ def _shown(target: str) -> str:
 
 def _read(target: str, period: Period, by: list[str]) -> Report:
     from openrouter_adapters.core.ledger import Ledger
+    from openrouter_adapters.core.ledger_file import RestingFile
+    from openrouter_adapters.core.ledger_rows import records_in
 
     _check_is_there(target)
+    path = Path(target).expanduser().absolute()
+    if "://" not in target and _is_at_rest(path):
+        with closing(RestingFile(path)) as store:
+            return Report.of(records_in(store, period.since, period.until), by)
     with closing(Ledger(target)) as ledger:
         return Report.of(ledger.records(period.since, period.until), by)
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether a file must not be written, and nobody does: a log beside it tells of who has it open."""
+    return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)) and not Path(f"{path}-wal").exists()
 
 
 def _check_is_there(target: str) -> None:
@@ -113,7 +124,8 @@ def _check_is_there(target: str) -> None:
 
 def _has_calls(path: Path) -> bool:
     """Whether an SQLite file has a ledger's table; nothing is made in it."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    how = "immutable=1" if _is_at_rest(path) else "mode=ro"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
         try:
             return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone())
         except sqlite3.Error:
@@ -180,7 +192,7 @@ def _print_lines(grouping: str, lines: Mapping[str, Line], limit: int) -> None:
     cells = cells_of({name: lines[name] for name in shown})
     columns = _columns([found for _, found in cells], wide=screen.width >= _WIDE)
     rows = [[name, *(found[column] for column in columns)] for name, found in cells]
-    screen.print(table([f"by {grouping}", *columns], rows, numbers=set(range(1, len(columns) + 1))))
+    show(screen, table([f"by {grouping}", *columns], rows, numbers=set(range(1, len(columns) + 1))))
     if len(shown) < len(names):
         note(f"{len(shown)} of {len(names):,} lines by {grouping} are shown; --limit 0 for all.")
 

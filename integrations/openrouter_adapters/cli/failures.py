@@ -6,6 +6,7 @@ wrongly. 130: Ctrl-C. What nobody expected keeps its traceback.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
@@ -24,6 +25,7 @@ class Commands(TyperGroup):
     @override
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
+        _accept_everything()
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -32,6 +34,16 @@ class Commands(TyperGroup):
                 raise
             typer.echo(f"Error: {one_line(str(error))}", err=True)
             raise typer.Exit(code) from None
+
+
+def _accept_everything() -> None:
+    """Let nothing that was paid for fail because it cannot be shown: in a pipe of Windows, or where nobody reads."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # was closed by who started this
+            setattr(sys, name, io.TextIOWrapper(io.BytesIO()))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def exit_code(error: Exception) -> int | None:

@@ -1,4 +1,4 @@
-"""Comparisons as JSON and as CSV, and files that are known to be writable before money is spent."""
+"""JSON and CSV for programs, money as text in both; and files known to be writable before money is spent."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from openrouter_adapters.cli.words import exact
+
 STDOUT = Path("-")
 
 # How a spreadsheet's formula may begin; an apostrophe before it makes it text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A list of objects. Money is a number with all its digits."""
-    return json.dumps(rows, indent=2, ensure_ascii=False, default=_plain) + "\n"
+def as_json(found: Any) -> str:
+    """Lists and objects, in ASCII. Money (`Decimal`) is text: most programs would make a number inexact."""
+    return json.dumps(found, indent=2, default=_plain) + "\n"
 
 
-def _plain(value: Any) -> float:
+def _plain(value: Any) -> str:
     if isinstance(value, Decimal):
-        return float(value)
+        return exact(value)
     raise TypeError(f"{type(value).__name__} is nothing that JSON knows")
 
 
@@ -39,7 +43,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return exact(value)
     if isinstance(value, str):
         return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
     return value
@@ -61,12 +65,13 @@ def check_writable(*paths: Path | None) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, or to stdout.
+    """Write a file, or to stdout; in UTF-8, whatever a terminal's encoding is.
 
     Raises:
         OSError: it cannot be written.
     """
+    data = text.encode("utf-8", "replace")
     if path == STDOUT:
-        print(text, end="")
+        typer.echo(data, nl=False)
     else:
-        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+        path.write_bytes(data)

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from openrouter_adapters.cli.connection import ApiKey, BaseUrl
-from openrouter_adapters.cli.failures import FAILED
-from openrouter_adapters.cli.tables import console, note
+from openrouter_adapters.cli.files import STDOUT, write
+from openrouter_adapters.cli.files import as_json as to_json
+from openrouter_adapters.cli.tables import console
 from openrouter_adapters.cli.words import money, one_line
-from openrouter_adapters.core.arguments import from_variables, key_text
 from openrouter_adapters.core.key import KeyStatus, Limit, Use, fetch_key
 
-_MISSING = "Error: there is no key: set OPENROUTER_API_KEY (keys: https://openrouter.ai/settings/keys)"
-
-Json = Annotated[bool, typer.Option("--json", help="Print what OpenRouter says, as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; money is USD, as text, to the last digit.")]
 
 
 def key(as_json: Json = False, base_url: BaseUrl = None, api_key: ApiKey = None) -> None:
     """Show what your key may spend, and has spent. The key itself is never shown."""
-    if not key_text(api_key or from_variables("api_key")):
-        note(_MISSING)
-        raise typer.Exit(FAILED)
     status = fetch_key(api_key=api_key, base_url=base_url)
     if as_json:
-        typer.echo(json.dumps(status.data, indent=2))
+        write(STDOUT, to_json(facts(status)))
         return
     grid = Table.grid(padding=(0, 2))
     for name, said in lines(status):
         grid.add_row(Text(name, style="bold"), Text(one_line(said)))
     console().print(grid)
+
+
+def facts(status: KeyStatus) -> dict[str, Any]:
+    """A key's state as JSON shows it: null is not told."""
+    return {name: value for name, value in asdict(status).items() if name != "data"}
 
 
 def lines(status: KeyStatus) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from openrouter_adapters.cli.connection import BaseUrl
-from openrouter_adapters.cli.tables import console, note, table
+from openrouter_adapters.cli.files import STDOUT, write
+from openrouter_adapters.cli.files import as_json as to_json
+from openrouter_adapters.cli.tables import console, note, show, table
 from openrouter_adapters.cli.words import UNKNOWN, money
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.catalog import Model
@@ -115,7 +116,7 @@ def models(
     )
     suiting, unknown = found(_bundled() if offline else _listed(base_url), wanted, sort)
     if as_json:
-        typer.echo(json.dumps([facts(model) for model in suiting[: limit or None]], indent=2))
+        write(STDOUT, to_json([facts(model) for model in suiting[: limit or None]]))
     else:
         _print(suiting, _ROWS if limit is None else limit)
     if unknown:
@@ -152,17 +153,14 @@ def _bundled() -> list[Model]:
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """A model as JSON shows it: null is unknown. Prices are text, exact: USD per million tokens."""
-    prices = {unit: per_million(model, unit) for unit in ("prompt", "completion", "input_cache_read")}
+    """A model as JSON shows it: null is unknown. Prices are in USD per million tokens."""
     return {
         "id": model.id,
         "name": model.name,
         "canonical_slug": model.canonical_slug,
         "context_length": model.context_length,
         "max_completion_tokens": model.max_completion_tokens,
-        "prices_per_million": {
-            unit: None if price is None else f"{price.normalize():f}" for unit, price in prices.items()
-        },
+        "prices_per_million": {unit: per_million(model, unit) for unit in ("prompt", "completion", "input_cache_read")},
         "input_modalities": model.input_modalities,
         "output_modalities": model.output_modalities,
         "supported_parameters": model.supported_parameters
@@ -178,7 +176,7 @@ def _print(models: Sequence[Model], limit: int) -> None:
     wide = screen.width >= _WIDE
     columns = ["model", "context", "prompt", "answer", *(["longest", "reads", "makes"] if wide else []), "can"]
     rows = [[*_row(model)[: len(columns) - 1], _abilities(model, short=not wide)] for model in shown]
-    screen.print(table(columns, rows, numbers={1, 2, 3, 4} if wide else {1, 2, 3}))
+    show(screen, table(columns, rows, numbers={1, 2, 3, 4} if wide else {1, 2, 3}))
     more = "" if len(shown) == len(models) else f" ({len(shown)} shown; --limit 0 for all)"
     legend = "" if wide else f"; {_LEGEND}"
     note(f"{_models(len(models))}{more}. Prices: USD per million tokens; {UNKNOWN}: unknown{legend}.")

@@ -27,7 +27,7 @@ def moment(text: str, *, end: bool = False, now: datetime | None = None) -> date
     try:
         if ago := re.fullmatch(r"(\d{1,9})([mhdw])", typed.lower(), re.ASCII):
             return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", typed, re.ASCII):
+        if len(typed) <= len("2026-11-26"):  # there are other ways to write a date, and none to write a moment so short
             day = datetime.combine(date.fromisoformat(typed), datetime.min.time(), UTC)
             return day + timedelta(days=1) if end else day
         said = datetime.fromisoformat(typed)

@@ -8,13 +8,16 @@ from collections.abc import Collection, Iterable, Sequence
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from openrouter_adapters.cli.words import one_line
 
 _UNBOUNDED = 10_000  # columns, where nobody looks at a screen
+_NARROWEST = 10  # columns for a name, however little room there is
 
 
 def console() -> Console:
@@ -37,6 +40,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Col
     for row in rows:
         made.add_row(*(Text(one_line(cell)) for cell in row))
     return made
+
+
+def show(screen: Console, found: Table) -> None:
+    """Print a table. Where there is no room for its numbers, its lines run over: no digit is cut off."""
+    if _least_width(screen, found) > screen.width:
+        screen.width = _UNBOUNDED
+    screen.print(found)
+
+
+def _least_width(screen: Console, found: Table) -> int:
+    """The width at which no number is cut off, and names are folded into a few columns."""
+    folded = [column for column in found.columns if not column.no_wrap]
+    for column in folded:
+        column.width = min(_NARROWEST, max(cell_len(str(cell)) for cell in (column.header, *column.cells)))
+    least = Measurement.get(screen, screen.options.update(max_width=_UNBOUNDED), found).minimum
+    for column in folded:
+        column.width = None
+    return least
 
 
 def note(text: str) -> None:

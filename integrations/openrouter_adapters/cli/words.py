@@ -25,8 +25,14 @@ def money(amount: Decimal | None) -> str:
     """USD, to the last digit: ``$0.00004713``; at least two decimals."""
     if amount is None:
         return UNKNOWN
-    whole, _, part = f"{amount:f}".partition(".")
-    return f"${whole}.{part.rstrip('0'):0<2}"
+    whole, _, part = exact(amount).partition(".")
+    return f"${whole}.{part:0<2}"
+
+
+def exact(amount: Decimal) -> str:
+    """The same for programs: ``0.00004713``; never an exponent, no more digits than there are."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def duration(seconds: float | None) -> str:

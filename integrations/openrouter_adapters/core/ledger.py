@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeIs, override
 
-from openrouter_adapters.core.ledger_rows import Store, Window, record_of, row_of
+from openrouter_adapters.core.ledger_rows import Store, records_in, row_of
 from openrouter_adapters.core.recording import Recording
 from openrouter_adapters.core.records import CallRecord, Costs
 
@@ -81,12 +81,7 @@ class Ledger(Recording):
             OSError: the ledger could not be read.
             ValueError: a time has no time zone.
         """
-        return self._records(Window.between(since, until, self._store.newest()))
-
-    def _records(self, window: Window) -> Iterator[CallRecord]:
-        while rows := self._store.page(window):
-            yield from map(record_of, rows)
-            window = window.after(rows[-1])
+        return records_in(self._store, since, until)
 
     def costs(self, since: datetime | None = None, until: datetime | None = None) -> Costs:
         """The same calls as `records`, and their sums: by model, provider, tag and day."""

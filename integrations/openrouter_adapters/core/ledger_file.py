@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from openrouter_adapters.core.ledger_gate import closing_before_forks, gate
 from openrouter_adapters.core.ledger_rows import (
     COLUMNS,
@@ -151,6 +153,31 @@ class FileStore:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             return ValueError(f"target={self.name!r} is a file, and no SQLite database. Give another path")
         return OSError(f"target={self.name!r} cannot be opened and written: {error}. Give a path that can")
+
+
+class RestingFile(FileStore):
+    """The rows of a file that has no log beside it, so that nobody has it open; to be read only.
+
+    SQLite makes files beside a database even to read it, unless it is told that it is at rest.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `FileStore`.
+    """
+
+    @override
+    def _open(self) -> sqlite3.Connection:
+        address = f"{Path(self.name).as_uri()}?immutable=1"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            check_table(self.name, [column[1] for column in connection.execute("PRAGMA table_info(calls)")])
+            check_version(self.name, connection.execute("SELECT max(version) FROM ledger_version").fetchone()[0])
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._refusal(error) from error
+            raise
+        return connection
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

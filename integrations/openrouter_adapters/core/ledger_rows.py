@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -182,6 +182,17 @@ def record_of(row: Row) -> CallRecord:
         tags=tuple(json.loads(told["tags"])),
         settled=told["settled"] is not None,
     )
+
+
+def records_in(store: Store, since: datetime | None, until: datetime | None) -> Iterator[CallRecord]:
+    """The calls of a time that are there now; see `Ledger.records`."""
+    return _records(store, Window.between(since, until, store.newest()))
+
+
+def _records(store: Store, window: Window) -> Iterator[CallRecord]:
+    while rows := store.page(window):
+        yield from map(record_of, rows)
+        window = window.after(rows[-1])
 
 
 def check_table(name: str, columns: Iterable[str]) -> None:
