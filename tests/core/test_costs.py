@@ -9,9 +9,10 @@ import json
 import pickle
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -126,6 +127,17 @@ def test_what_the_wire_says_of_money(client: Client, usage: Any, total: str, unp
     with RawServer([http("200 OK", json.dumps(answer).encode())]) as server, track_costs() as costs:
         ask(client, request_to(server.address))
     assert (costs.total, costs.unpriced_calls) == (Decimal(total), unpriced)
+
+
+@ways
+def test_sums_are_exact_however_the_caller_rounds(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    usage = {"cost": 0.0123456789, "is_byok": True, "cost_details": {"upstream_inference_cost": 1.0123456789}}
+    openrouter_gateway.serve("a/b")
+    openrouter_gateway.reply("Hi", usage=usage, times=None)
+    with localcontext(prec=3), track_costs(budget=100, reserve=True, prices=PRICES) as costs:
+        for _ in range(3):
+            ask(client, request(openrouter_gateway, model="a/b", max_tokens=1234567))
+        assert (costs.total, costs.remaining) == (Decimal("3.0740740734"), Decimal("96.9259259266"))
 
 
 # ---- leaving

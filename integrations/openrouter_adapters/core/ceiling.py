@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, TypeAlias
 
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.catalog import Model
 from openrouter_adapters.core.records import NOTHING
 from openrouter_adapters.core.request import CHAT, Request
-from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, money_of
+from openrouter_adapters.core.wire import EXACT, dict_of, dicts_of, int_of, money_of
 
 Pricing: TypeAlias = Mapping[str, Decimal]
 """USD per token (``request``: per request) under the wire's names: ``prompt``, ``completion``, ``request`` ..."""
@@ -65,7 +65,8 @@ def ceiling(request: Request, prices: Prices) -> Decimal:
     """
     if not request.asked:
         raise ValueError("reserve=True needs to know the model: the request names none")
-    return max(_ceiling_of(name, request, prices) for name in request.asked)
+    with localcontext(EXACT):
+        return max(_ceiling_of(name, request, prices) for name in request.asked)
 
 
 def _ceiling_of(name: str, request: Request, prices: Prices) -> Decimal:
