@@ -531,6 +531,52 @@ def test_a_listener_that_fails_takes_no_answer_with_it(
     assert costs.calls == 1
 
 
+class OneByOne(ThreadPoolExecutor):
+    """One thread; says when something waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)
+        self.asked = asyncio.Event()
+
+    def submit(self, *given: Any, **named: Any) -> Any:
+        self.asked.set()
+        return super().submit(*given, **named)
+
+
+async def test_a_call_is_told_though_its_task_is_cancelled_before_a_thread_is_free(
+    client: Client, openrouter_gateway: LocalGateway, heard: list[Any]
+) -> None:
+    await client.acomplete(request(openrouter_gateway))
+    threads, free = OneByOne(), threading.Event()
+    asyncio.get_running_loop().set_default_executor(threads)
+    threads.submit(free.wait)
+    threads.asked.clear()
+    call = asyncio.create_task(client.acomplete(request(openrouter_gateway)))
+    await threads.asked.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled() and len(heard) == 1
+    free.set()
+    await asyncio.to_thread(int)
+    assert len(heard) == 2
+    await client.aclose()
+
+
+def test_a_call_is_told_though_no_thread_is_to_be_had(
+    client: Client, openrouter_gateway: LocalGateway, heard: list[Any]
+) -> None:
+    """As at the end of a process."""
+
+    async def ask() -> None:
+        await client.acomplete(request(openrouter_gateway))
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await client.acomplete(request(openrouter_gateway))
+        await client.aclose()
+
+    asyncio.run(ask())
+    assert len(heard) == 2
+
+
 @streams
 def test_nobody_counts(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
     """Then nothing is kept."""
