@@ -202,7 +202,7 @@ class CostTracker(Costs):
             How many calls are still without a cost: those without a generation id, and those that it does not know.
 
         Raises:
-            OpenRouterError: it could not be asked; what was settled before stays settled.
+            OpenRouterError: it could not be asked for all of them; what was settled stays settled.
         """
         from openrouter_adapters.core.generations import settle
 
