@@ -125,8 +125,10 @@ def _output_tokens(request: Request, model: Model | None, name: str) -> int:
         return 0
     body = request.body
     asked = [int_of(body.get(key)) for key in ("max_tokens", "max_completion_tokens")]
-    known = [*asked, model.max_completion_tokens if model else None, model.context_length if model else None]
+    # Where a number below zero is not refused, it means that there is no limit.
+    given = max((limit for limit in asked if limit is not None and limit >= 0), default=None)
+    known = [given, model.max_completion_tokens if model else None, model.context_length if model else None]
     longest = next((limit for limit in known if limit is not None), None)
     if longest is None:
         raise ValueError(f"reserve=True needs to know how long an answer of {name!r} may be: give max_tokens")
-    return longest * (int_of(body.get("n")) or 1)
+    return longest * max(int_of(body.get("n")) or 1, 1)
