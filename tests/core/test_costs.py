@@ -531,6 +531,25 @@ def test_a_listener_that_fails_takes_no_answer_with_it(
     assert costs.calls == 1
 
 
+def test_a_listener_that_fails_keeps_no_other_from_hearing(client: Client, openrouter_gateway: LocalGateway) -> None:
+    """Warnings are errors here."""
+
+    def full(record: CallRecord) -> None:
+        raise OSError("disk full")
+
+    told: list[CallRecord] = []
+    both = (full, told.append)
+    for listener in both:
+        module.listen(listener)
+    try:
+        with pytest.raises(RuntimeWarning, match="disk full"):
+            client.complete(request(openrouter_gateway))
+    finally:
+        for listener in both:
+            module.unlisten(listener)
+    assert len(told) == 1
+
+
 class OneByOne(ThreadPoolExecutor):
     """One thread; says when something waits for it."""
 

@@ -146,8 +146,11 @@ def open_account(request: Request, specialize: Specialize | None) -> Account | N
 
 def tell(record: CallRecord, context: Context) -> None:
     """Tell the listeners of a call. One that fails must not take the answer with it, which is paid."""
+    failures: list[str] = []
     for listener in costs.listeners():
         try:
             context.copy().run(listener, record)
         except Exception as error:
-            warnings.warn(f"{listener!r} did not take note of a call: {error!r}", RuntimeWarning, stacklevel=2)
+            failures.append(f"{listener!r} did not take note of a call: {error!r}")
+    for failure in failures:  # once all have heard: who turns warnings into errors hears of the first alone
+        warnings.warn(failure, RuntimeWarning, stacklevel=2)
