@@ -43,6 +43,14 @@ def test_output_is_bounded_by_max_tokens() -> None:
     assert of(max_tokens=101) - of(max_tokens=1) == Decimal("0.01") * 100 + Decimal("0.001") * 2
     assert of(max_completion_tokens=10) > of(max_tokens=0)
     assert of(max_tokens=100, n=3) - of(max_tokens=100) > 2
+    assert of(max_tokens=1, max_completion_tokens=100) > 1
+
+
+def test_what_is_no_limit_bounds_nothing() -> None:
+    assert of(max_tokens=100, n=-3) > 1
+    assert of(model="a/listed", max_tokens=-1) > Decimal("0.02") * 50
+    with pytest.raises(ValueError, match="give max_tokens"):
+        of(max_tokens=-1)
 
 
 def test_input_is_bounded_by_its_bytes() -> None:

@@ -9,9 +9,10 @@ import json
 import pickle
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -126,6 +127,17 @@ def test_what_the_wire_says_of_money(client: Client, usage: Any, total: str, unp
     with RawServer([http("200 OK", json.dumps(answer).encode())]) as server, track_costs() as costs:
         ask(client, request_to(server.address))
     assert (costs.total, costs.unpriced_calls) == (Decimal(total), unpriced)
+
+
+@ways
+def test_sums_are_exact_however_the_caller_rounds(client: Client, openrouter_gateway: LocalGateway, ask: Ask) -> None:
+    usage = {"cost": 0.0123456789, "is_byok": True, "cost_details": {"upstream_inference_cost": 1.0123456789}}
+    openrouter_gateway.serve("a/b")
+    openrouter_gateway.reply("Hi", usage=usage, times=None)
+    with localcontext(prec=3), track_costs(budget=100, reserve=True, prices=PRICES) as costs:
+        for _ in range(3):
+            ask(client, request(openrouter_gateway, model="a/b", max_tokens=1234567))
+        assert (costs.total, costs.remaining) == (Decimal("3.0740740734"), Decimal("96.9259259266"))
 
 
 # ---- leaving
@@ -517,6 +529,71 @@ def test_a_listener_that_fails_takes_no_answer_with_it(
     finally:
         module.unlisten(full)
     assert costs.calls == 1
+
+
+def test_a_listener_that_fails_keeps_no_other_from_hearing(client: Client, openrouter_gateway: LocalGateway) -> None:
+    """Warnings are errors here."""
+
+    def full(record: CallRecord) -> None:
+        raise OSError("disk full")
+
+    told: list[CallRecord] = []
+    both = (full, told.append)
+    for listener in both:
+        module.listen(listener)
+    try:
+        with pytest.raises(RuntimeWarning, match="disk full"):
+            client.complete(request(openrouter_gateway))
+    finally:
+        for listener in both:
+            module.unlisten(listener)
+    assert len(told) == 1
+
+
+class OneByOne(ThreadPoolExecutor):
+    """One thread; says when something waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)
+        self.asked = asyncio.Event()
+
+    def submit(self, *given: Any, **named: Any) -> Any:
+        self.asked.set()
+        return super().submit(*given, **named)
+
+
+async def test_a_call_is_told_though_its_task_is_cancelled_before_a_thread_is_free(
+    client: Client, openrouter_gateway: LocalGateway, heard: list[Any]
+) -> None:
+    await client.acomplete(request(openrouter_gateway))
+    threads, free = OneByOne(), threading.Event()
+    asyncio.get_running_loop().set_default_executor(threads)
+    threads.submit(free.wait)
+    threads.asked.clear()
+    call = asyncio.create_task(client.acomplete(request(openrouter_gateway)))
+    await threads.asked.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled() and len(heard) == 1
+    free.set()
+    await asyncio.to_thread(int)
+    assert len(heard) == 2
+    await client.aclose()
+
+
+def test_a_call_is_told_though_no_thread_is_to_be_had(
+    client: Client, openrouter_gateway: LocalGateway, heard: list[Any]
+) -> None:
+    """As at the end of a process."""
+
+    async def ask() -> None:
+        await client.acomplete(request(openrouter_gateway))
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await client.acomplete(request(openrouter_gateway))
+        await client.aclose()
+
+    asyncio.run(ask())
+    assert len(heard) == 2
 
 
 @streams

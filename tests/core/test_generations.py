@@ -128,6 +128,26 @@ def test_settling_asks_for_all_and_keeps_what_it_learnt(
     assert [record.id for record in costs.records] == ids
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_is_wrong_with_one_call_keeps_no_other_from_being_settled(
+    client: Client, openrouter_gateway: LocalGateway, waits: bool
+) -> None:
+    openrouter_gateway.reply("Hi", usage={"cost": None}, times=3)
+    with track_costs() as costs:
+        for _ in range(3):
+            complete(client, request(openrouter_gateway))
+    for generation in openrouter_gateway._state.generations.values():
+        generation["total_cost"] = 1
+    openrouter_gateway.fault("unauthorized", path="/generation")
+    with pytest.raises(AuthenticationError):
+        asyncio.run(costs.asettle()) if waits else costs.settle()
+    assert (costs.total, costs.unpriced_calls) == (2, 1)
+    openrouter_gateway.fault("server_error", path="/generation")
+    with pytest.raises(ProviderError):
+        asyncio.run(costs.asettle()) if waits else costs.settle()
+    assert costs.settle() == 0
+
+
 def test_a_cost_that_openrouter_does_not_know_yet(
     client: Client, openrouter_gateway: LocalGateway, where: dict[str, Any]
 ) -> None:

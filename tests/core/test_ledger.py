@@ -547,6 +547,30 @@ def test_a_child_records_on(openrouter_gateway: LocalGateway, file: Path) -> Non
         assert ledger.costs().calls == 2
 
 
+def test_a_stream_that_a_child_leaves_is_told_by_its_parent(openrouter_gateway: LocalGateway, file: Path) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system does not fork")
+    script = (
+        "from openrouter_adapters.core.client import Client\n"
+        "from openrouter_adapters.core.options import OpenRouterOptions\n"
+        "from openrouter_adapters.core.request import build_request\n"
+        "options = OpenRouterOptions(api_key='k', base_url=sys.argv[2], model='openai/gpt-4o-mini')\n"
+        "Ledger(sys.argv[1]).start()\n"
+        "with Client().stream(build_request(options, {}, [{'role': 'user', 'content': 'hi'}])) as arriving:\n"
+        "    pieces = iter(arriving)\n"
+        "    next(pieces)\n"
+        "    if os.fork():\n"
+        "        assert os.wait()[1] == 0\n"
+        "        list(pieces)\n"
+        "    else:\n"
+        "        arriving.__exit__(None, None, None)\n"
+        "        os._exit(0)\n"
+    )
+    finished(in_process(script, file, openrouter_gateway.base_url))
+    with closing(Ledger(file)) as ledger:
+        assert [record.outcome for record in ledger.records()] == ["answered"]
+
+
 def test_a_call_that_is_settled_counts_once(client: Client, openrouter_gateway: LocalGateway, ledger: Ledger) -> None:
     openrouter_gateway.reply("Hello there, this is rather long", cost=0.5)
     with track_costs() as costs, ledger:

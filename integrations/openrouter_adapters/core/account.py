@@ -7,6 +7,7 @@ end: an answer, an error, or a caller who leaves.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 import warnings
@@ -49,6 +50,7 @@ class Account:
         self.is_open = True
         self._request = request
         self._context = copy_context()
+        self._process = os.getpid()  # a forked child has a copy, and the parent tells
         self._time, self._begun = datetime.now(UTC), time.monotonic()
         self._id: str | None = None
 
@@ -112,14 +114,19 @@ class Account:
     def publish(self) -> None:
         """Tell the listeners, once it is closed. Called where it may take a moment, before the answer is returned."""
         record, self._heard = self._heard, None
-        if record is not None:
+        if record is not None and self._process == os.getpid():
             tell(record, self._context)
 
     async def apublish(self) -> None:
         """As `publish`; what listeners do does not hold up the event loop."""
-        record, self._heard = self._heard, None
-        if record is not None and costs.listeners():
-            await asyncio.to_thread(tell, record, self._context)
+        if self._heard is None or not costs.listeners():
+            return
+        try:
+            told = asyncio.get_running_loop().run_in_executor(None, self.publish)
+        except RuntimeError:  # the process ends, or the loop has: no thread is to be had
+            self.publish()
+        else:
+            await asyncio.shield(told)  # a task that is cancelled while it waits for its turn was charged all the same
 
     def __del__(self) -> None:
         """A stream may be lost with its event loop, and nobody told."""
@@ -139,8 +146,11 @@ def open_account(request: Request, specialize: Specialize | None) -> Account | N
 
 def tell(record: CallRecord, context: Context) -> None:
     """Tell the listeners of a call. One that fails must not take the answer with it, which is paid."""
+    failures: list[str] = []
     for listener in costs.listeners():
         try:
             context.copy().run(listener, record)
         except Exception as error:
-            warnings.warn(f"{listener!r} did not take note of a call: {error!r}", RuntimeWarning, stacklevel=2)
+            failures.append(f"{listener!r} did not take note of a call: {error!r}")
+    for failure in failures:  # once all have heard: who turns warnings into errors hears of the first alone
+        warnings.warn(failure, RuntimeWarning, stacklevel=2)

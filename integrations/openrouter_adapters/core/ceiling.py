@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, TypeAlias
 
 from openrouter_adapters.core import catalog
 from openrouter_adapters.core.catalog import Model
 from openrouter_adapters.core.records import NOTHING
 from openrouter_adapters.core.request import CHAT, Request
-from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, money_of
+from openrouter_adapters.core.wire import EXACT, dict_of, dicts_of, int_of, money_of
 
 Pricing: TypeAlias = Mapping[str, Decimal]
 """USD per token (``request``: per request) under the wire's names: ``prompt``, ``completion``, ``request`` ..."""
@@ -65,7 +65,8 @@ def ceiling(request: Request, prices: Prices) -> Decimal:
     """
     if not request.asked:
         raise ValueError("reserve=True needs to know the model: the request names none")
-    return max(_ceiling_of(name, request, prices) for name in request.asked)
+    with localcontext(EXACT):
+        return max(_ceiling_of(name, request, prices) for name in request.asked)
 
 
 def _ceiling_of(name: str, request: Request, prices: Prices) -> Decimal:
@@ -124,8 +125,10 @@ def _output_tokens(request: Request, model: Model | None, name: str) -> int:
         return 0
     body = request.body
     asked = [int_of(body.get(key)) for key in ("max_tokens", "max_completion_tokens")]
-    known = [*asked, model.max_completion_tokens if model else None, model.context_length if model else None]
+    # Where a number below zero is not refused, it means that there is no limit.
+    given = max((limit for limit in asked if limit is not None and limit >= 0), default=None)
+    known = [given, model.max_completion_tokens if model else None, model.context_length if model else None]
     longest = next((limit for limit in known if limit is not None), None)
     if longest is None:
         raise ValueError(f"reserve=True needs to know how long an answer of {name!r} may be: give max_tokens")
-    return longest * (int_of(body.get("n")) or 1)
+    return longest * max(int_of(body.get("n")) or 1, 1)

@@ -18,7 +18,7 @@ from typing_extensions import override
 from openrouter_adapters.core.ceiling import Prices, ceiling, checked_prices
 from openrouter_adapters.core.records import NOTHING, CallRecord, Costs, tags_of
 from openrouter_adapters.core.request import Request
-from openrouter_adapters.core.wire import money_of
+from openrouter_adapters.core.wire import EXACT, money_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.errors import Specialize
@@ -124,13 +124,16 @@ class CostTracker(Costs):
         if self.budget is None:
             return None
         with self._lock:
-            return max(self.budget - self.total - self._held(), NOTHING)
+            return max(self._left(self.budget), NOTHING)
+
+    def _left(self, budget: Decimal) -> Decimal:
+        return EXACT.subtract(EXACT.subtract(budget, self.total), self._held())
 
     def _held(self) -> Decimal:
         """USD that are set aside; the lock is held."""
         held, count = self._moved
         while count < len(self._moves):
-            held, count = (held + self._moves[count]) or NOTHING, count + 1  # not 0E-9, which would show
+            held, count = EXACT.add(held, self._moves[count]) or NOTHING, count + 1  # not 0E-9, which would show
         self._moved = held, count
         return held
 
@@ -152,7 +155,7 @@ class CostTracker(Costs):
             return NOTHING
         wanted = ceiling(request, self._prices or {}) if self._reserves else NOTHING
         with self._lock:
-            left = self.budget - self.total - self._held()
+            left = self._left(self.budget)
             if wanted > left or (left <= 0 and not self._reserves):
                 raise self._refusal(wanted, specialize)
             if wanted:
@@ -169,7 +172,7 @@ class CostTracker(Costs):
     def release(self, held: Decimal) -> None:
         """Give back what was set aside."""
         if held:
-            self._moves.append(-held)
+            self._moves.append(held.copy_negate())
 
     # ---- what became of a request
 
@@ -199,7 +202,7 @@ class CostTracker(Costs):
             How many calls are still without a cost: those without a generation id, and those that it does not know.
 
         Raises:
-            OpenRouterError: it could not be asked; what was settled before stays settled.
+            OpenRouterError: it could not be asked for all of them; what was settled stays settled.
         """
         from openrouter_adapters.core.generations import settle
 
@@ -264,7 +267,7 @@ def admit(request: Request, specialize: Specialize | None) -> list[tuple[CostTra
     try:
         for scope in scopes:
             held.append((scope, scope.admit(request, specialize)))
-    except Exception:
+    except BaseException:
         for scope, amount in held:
             scope.release(amount)
         raise

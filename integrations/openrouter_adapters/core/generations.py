@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, closing, suppress
+from contextlib import aclosing, closing
 from contextvars import copy_context
 from dataclasses import replace
 from decimal import Decimal
@@ -94,32 +94,78 @@ async def afetch_cost(
 
 
 def settle(calls: Sequence[Unsettled], timeout: float) -> None:
-    """Ask what calls were charged, again and again until all is known or so many seconds are over."""
-    pending, waits = list(calls), _waits(timeout)
+    """Ask what calls were charged, again and again until all is known or so many seconds are over.
+
+    Raises:
+        OpenRouterError: one of them could not be asked for, and the others were.
+    """
+    settling = _Settling(calls)
+    waits = _waits(timeout)
     with closing(Client()) as client:
-        while pending:
-            for call in pending:
-                with suppress(_not_found()):
+        while settling.pending:
+            for call in settling.pending:
+                try:
                     _learn(call, client.fetch(call.question, _data).content)
-            pending = [call for call in pending if not call.known]
-            if not pending or (wait := next(waits, None)) is None:
-                return
+                except Exception as error:
+                    settling.failed(call, error)
+            if not settling.pending or (wait := next(waits, None)) is None:
+                break
             time.sleep(wait)
+    settling.end()
 
 
 async def asettle(calls: Sequence[Unsettled], timeout: float) -> None:
     """As `settle`."""
-    pending, waits = list(calls), _waits(timeout)
+    settling = _Settling(calls)
+    waits = _waits(timeout)
     async with aclosing(Client()) as client:
-        while pending:
-            for call in pending:
-                with suppress(_not_found()):
+        while settling.pending:
+            for call in settling.pending:
+                try:
                     found = (await client.afetch(call.question, _data)).content
                     await asyncio.to_thread(_learn, call, found)
-            pending = [call for call in pending if not call.known]
-            if not pending or (wait := next(waits, None)) is None:
-                return
+                except Exception as error:
+                    settling.failed(call, error)
+            if not settling.pending or (wait := next(waits, None)) is None:
+                break
             await asyncio.sleep(wait)
+    settling.end()
+
+
+class _Settling:
+    """Which calls are still to be asked for. What is wrong with one, such as its key, keeps no other from it."""
+
+    def __init__(self, calls: Sequence[Unsettled]) -> None:
+        self._calls = list(calls)
+        self._failures: list[Exception] = []
+
+    @property
+    def pending(self) -> list[Unsettled]:
+        """The calls to ask for."""
+        self._calls = [call for call in self._calls if not call.known]
+        return self._calls
+
+    def failed(self, call: Unsettled, error: Exception) -> None:
+        """Take note of what came of asking for a call.
+
+        Raises:
+            OpenRouterError: the server itself has trouble: the others need not be asked for either.
+        """
+        if isinstance(error, _not_found()):
+            return
+        if getattr(error, "retryable", False):
+            raise error
+        self._failures.append(error)
+        self._calls = [other for other in self._calls if other is not call]
+
+    def end(self) -> None:
+        """Tell of the first that could not be asked for.
+
+        Raises:
+            OpenRouterError: there was one.
+        """
+        for error in self._failures[:1]:
+            raise error
 
 
 def _waits(timeout: float) -> Iterator[float]:

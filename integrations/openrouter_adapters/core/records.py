@@ -15,6 +15,7 @@ from typing import Any
 from typing_extensions import override
 
 from openrouter_adapters.core.usage import Usage
+from openrouter_adapters.core.wire import EXACT
 
 NOTHING = Decimal(0)
 ANSWERED, LEFT = "answered", "left"
@@ -137,7 +138,7 @@ class Sums:
     def plus(self, record: CallRecord) -> Sums:
         """With one more."""
         return Sums(
-            self.cost + (record.cost or NOTHING),
+            EXACT.add(self.cost, record.cost or NOTHING),
             self.calls + record.served,
             self.tokens + record.tokens,
             self.unpriced_calls + record.unpriced,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import reduce
 from operator import add
 from typing import Any, TypeVar
 
-from openrouter_adapters.core.wire import bool_of, dict_of, int_of, known, money_of
+from openrouter_adapters.core.wire import EXACT, bool_of, dict_of, int_of, known, money_of
 
 N = TypeVar("N", int, Decimal)
 
@@ -53,7 +53,7 @@ class Cost:
         """
         if not self.is_byok:
             return self.charged
-        return None if self.upstream is None else (self.charged or Decimal(0)) + self.upstream
+        return None if self.upstream is None else EXACT.add(self.charged or Decimal(0), self.upstream)
 
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Cost:
@@ -147,7 +147,8 @@ def _summed_cost(costs: Sequence[Cost]) -> Cost:
 def _sum(amounts: Iterable[N | None]) -> N | None:
     """The sum of what is known; None when nothing is."""
     reported = [amount for amount in amounts if amount is not None]
-    return reduce(add, reported) if reported else None
+    with localcontext(EXACT):
+        return reduce(add, reported) if reported else None
 
 
 def _total(total: int | None, prompt: int | None, completion: int | None) -> int | None:

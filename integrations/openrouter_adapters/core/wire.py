@@ -6,10 +6,13 @@ A field that is missing, null or of another type is simply unknown (None). Nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 _SHORTEST_SECRET = 8  # characters
+
+EXACT = Context(prec=60)
+"""In which money is added up: the caller's own may round, and is another one in each thread."""
 
 
 def text_of(value: Any) -> str | None:
