@@ -12,6 +12,7 @@ from typing import Any
 
 from openrouter_adapters.cli.words import count, one_line
 from openrouter_adapters.core.records import ANSWERED, LEFT, NOTHING, CallRecord, Sums, Tokens
+from openrouter_adapters.core.wire import EXACT
 
 GROUPINGS: MappingProxyType[str, Callable[[CallRecord], Iterable[str]]] = MappingProxyType(
     {
@@ -41,7 +42,7 @@ class Line:
         # Ledgers are long: a new `Sums` for each record would take most of the time.
         took = record.tokens
         self.failures += record.outcome not in (ANSWERED, LEFT)
-        self._cost += record.cost or NOTHING
+        self._cost = EXACT.add(self._cost, record.cost or NOTHING)
         more = (took.input, took.output, took.cached, took.cache_write, took.reasoning, record.served, record.unpriced)
         self._counts = list(map(add, self._counts, more))
 
