@@ -108,6 +108,17 @@ def test_a_request_of_unknown_fate_may_have_cost_something(client: Client, ask: 
     assert (costs.calls, costs.unpriced_calls) == (1, 1)
 
 
+async def test_over_aiohttp_too(client: Client) -> None:
+    """Where a server that hangs up looks like one that cannot be reached."""
+    with RawServer([b""]) as server, track_costs() as costs:
+        asked = replace(request_to(server.address), http_async_client="aiohttp")
+        for one in (asked, replace(asked, base_url="http://127.0.0.1:9")):
+            with pytest.raises(OpenRouterError):
+                await client.acomplete(one)
+    assert [record.served for record in costs.records] == [True, False]
+    await client.aclose()
+
+
 def request_to(address: str) -> Any:
     return request(cast(LocalGateway, SimpleNamespace(base_url=address)))
 
