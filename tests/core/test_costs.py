@@ -27,8 +27,10 @@ from openrouter_adapters import (
     track_costs,
 )
 from openrouter_adapters.core import costs as module
+from openrouter_adapters.core.account import Account
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.request import Request
+from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.gateway import FAULTS, LocalGateway
 
 from ..charged import charged
@@ -104,6 +106,17 @@ def test_a_request_of_unknown_fate_may_have_cost_something(client: Client, ask: 
     with RawServer([b""]) as server, track_costs() as costs, pytest.raises(OpenRouterError):
         ask(client, request_to(server.address))
     assert (costs.calls, costs.unpriced_calls) == (1, 1)
+
+
+async def test_over_aiohttp_too(client: Client) -> None:
+    """Where a server that hangs up looks like one that cannot be reached."""
+    with RawServer([b""]) as server, track_costs() as costs:
+        asked = replace(request_to(server.address), http_async_client="aiohttp")
+        for one in (asked, replace(asked, base_url="http://127.0.0.1:9")):
+            with pytest.raises(OpenRouterError):
+                await client.acomplete(one)
+    assert [record.served for record in costs.records] == [True, False]
+    await client.aclose()
 
 
 def request_to(address: str) -> Any:
@@ -548,6 +561,57 @@ def test_a_listener_that_fails_keeps_no_other_from_hearing(client: Client, openr
         for listener in both:
             module.unlisten(listener)
     assert len(told) == 1
+
+
+def test_who_begins_to_listen_later_hears_nothing_of_it(client: Client, openrouter_gateway: LocalGateway) -> None:
+    async def ask() -> Any:
+        arriving = client.astream(request(openrouter_gateway))
+        async with arriving:
+            async for _ in arriving:
+                pass
+        return arriving
+
+    told: list[CallRecord] = []
+    with track_costs():
+        over = asyncio.run(ask())
+    module.listen(told.append)
+    del over
+    gc.collect()
+    module.unlisten(told.append)
+    assert told == []
+
+
+def test_a_call_whose_teller_is_interrupted_is_told_in_the_end(
+    client: Client, openrouter_gateway: LocalGateway, heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(tries: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, track_costs() as costs:
+        patched.setattr(Tries, "publish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.complete(request(openrouter_gateway))
+    gc.collect()
+    assert costs.calls == len(heard) == 1
+
+
+def test_a_call_whose_account_is_interrupted_counts_as_left(
+    client: Client, openrouter_gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Account._record
+    interruptions = iter([KeyboardInterrupt()])
+
+    def interrupted(*given: Any) -> CallRecord:
+        for interruption in interruptions:
+            raise interruption
+        return made(*given)
+
+    monkeypatch.setattr(Account, "_record", interrupted)
+    with track_costs(budget=1, reserve=True, prices=PRICES) as costs, pytest.raises(KeyboardInterrupt):
+        openrouter_gateway.serve("a/b")
+        client.complete(request(openrouter_gateway, model="a/b", max_tokens=50))
+    assert [record.outcome for record in costs.records] == ["left"]
+    assert costs.settle() == 0 and costs.remaining == 1 - charged(openrouter_gateway)
 
 
 class OneByOne(ThreadPoolExecutor):

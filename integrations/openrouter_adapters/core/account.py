@@ -89,14 +89,14 @@ class Account:
     def _close(self, answer: Reply | Answer[Any] | None, **facts: Any) -> None:
         if not self.is_open:
             return
-        self.is_open = False
         record = self._record(answer, facts)
         unsettled = None
         if record.unpriced and record.id is not None:
             unsettled = costs.Unsettled(record, about_generation(self._request, record.id), self._scopes)
+        # No sooner: who is interrupted before (Ctrl-C) closes it as left.
+        self.is_open, self._heard = False, record
         for scope, held in self._scopes:
             scope.close(record, held, unsettled)
-        self._heard = record
 
     def _record(self, answer: Reply | Answer[Any] | None, facts: dict[str, Any]) -> CallRecord:
         told = known(model=answer.model, provider=answer.provider, id=answer.id) if answer else {}
@@ -120,6 +120,7 @@ class Account:
     async def apublish(self) -> None:
         """As `publish`; what listeners do does not hold up the event loop."""
         if self._heard is None or not costs.listeners():
+            self._heard = None
             return
         try:
             told = asyncio.get_running_loop().run_in_executor(None, self.publish)
@@ -129,10 +130,12 @@ class Account:
             await asyncio.shield(told)  # a task that is cancelled while it waits for its turn was charged all the same
 
     def __del__(self) -> None:
-        """A stream may be lost with its event loop, and nobody told."""
-        if self.is_open and not sys.is_finalizing():
+        """A stream may be lost with its event loop, and nobody told; or whoever was to tell was interrupted."""
+        if sys.is_finalizing():
+            return
+        if self.is_open:
             self.cut_off(GeneratorExit() if self._sent else RuntimeError())
-            self.publish()
+        self.publish()
 
 
 def open_account(request: Request, specialize: Specialize | None) -> Account | None:

@@ -25,6 +25,8 @@ _NOWHERE = {"InvalidURL", "OverflowError", "UnicodeError"}
 _HOPELESS = {*_NOWHERE, "LocalProtocolError", "SSLCertVerificationError", "TooManyRedirects", "UnsupportedProtocol"}
 # The request never left.
 _UNCONNECTED = {*_NOWHERE, "ConnectError", "ConnectTimeout", "LocalProtocolError", "PoolTimeout", "ProxyError"}
+# aiohttp's, for a connection that was there and broke: over httpx such a one comes as a ConnectTimeout.
+_DISCONNECTED = {"ServerDisconnectedError", "ClientOSError"}
 _LAST_PORT, _LONGEST_LABEL = 65_535, 63
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
 
@@ -60,8 +62,17 @@ def connection_error(
     cls = specialize(kind) if specialize else kind
     made = cls(said, model=next(iter(request.asked), None), retryable=may_pass)
     if isinstance(made, errors.APIConnectionError):
-        made.may_have_arrived = not any(_names(one) & _UNCONNECTED for one in chain(error))
+        made.may_have_arrived = not any(map(_is_unconnected, chain(error))) or any(map(_is_disconnected, chain(error)))
     return made
+
+
+def _is_unconnected(error: BaseException) -> bool:
+    return bool(_names(error) & _UNCONNECTED)
+
+
+def _is_disconnected(error: BaseException) -> bool:
+    names = _names(error)
+    return bool(names & _DISCONNECTED) and "ClientConnectorError" not in names
 
 
 def _is_hopeless(error: BaseException) -> bool:
