@@ -46,7 +46,7 @@ MEASURES = (
         "text chunk, one a packet, µs", "chunk", {"kind": "text", "how": "-packets"}, unless=(*_ONLY_ASYNC, *_NO_WIRE)
     ),
     Measure("first chunk, ms", "first", unless=(*_ONLY_ASYNC, *_NO_WIRE)),
-    Measure("chunk of 20,000, µs", "long", unless=_ONLY_ASYNC),
+    Measure("chunk of 20,000, µs", "long", unless=_ONLY_ASYNC, rounds=1),
     Measure("memory of 20,000 chunks, KiB", "memory", unless=(*_ONLY_ASYNC, *_NO_WIRE), rounds=1),
     Measure("new connections, ten streams", "connections", unless=(*_ONLY_ASYNC, *_NO_WIRE), rounds=1),
     Measure("function calls, text chunk", "calls_per_chunk", {"kind": "text"}, unless=_ONLY_ASYNC, rounds=1),

@@ -4,13 +4,14 @@ The peers get environments of their own in ``.bench/``. Each contender is a proc
 each round every contender is measured once, in a random order, so that a noisy moment meets all alike. What is
 compared are ratios within a round; the table has medians.
 
-    python -m benchmarks.run [--rounds 7] [--framework langchain] [--only call] [--write docs/performance.md]
+    python -m benchmarks.run [--rounds 5] [--framework langchain] [--only call] [--write]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -30,6 +31,8 @@ PACKAGES = {
     "langchain": ["openai==3.54.0", "langchain-openrouter==0.2.9", "langchain-openai==1.7.4"],
     "llamaindex": ["openai==2.54.0", "llama-index-llms-openrouter==0.6.0"],
 }
+# Compiled modules are written down and read again, as on any user's machine.
+SURROUNDINGS = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 Values = dict[str, dict[str, list[float]]]
 """By measure and contender, one number for each round."""
 
@@ -54,7 +57,13 @@ class Process:
     def __init__(self, python: Path, framework: str, name: str, address: str) -> None:
         command = [str(python), "-m", "benchmarks.worker", framework, name, address]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=SURROUNDINGS,
         )
         self.errors: list[str] = []
         if self._said() != "ready\n":
@@ -136,7 +145,9 @@ def _imports(python: Path, framework: str, rounds: int) -> dict[str, list[float]
                     f"import {own}, time\nbegun = time.process_time()\nimport {module}\n"
                     "print(time.process_time() - begun)"
                 )
-                ran = subprocess.run([str(python), "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+                ran = subprocess.run(
+                    [str(python), "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env=SURROUNDINGS
+                )
                 found.setdefault(name, []).append(float(ran.stdout))
     return found
 
@@ -185,14 +196,18 @@ def goals(framework: str, values: Values) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--framework", choices=FRAMEWORKS, action="append")
     parser.add_argument("--only", help="measures with this in their title")
+    parser.add_argument("--write", action="store_true", help="put what was found into docs/performance.md")
     given = parser.parse_args(arguments)
-    for framework in given.framework or FRAMEWORKS:
-        values = run(framework, given.rounds, given.only)
-        print(table(framework, values), end="\n\n")
-        print(goals(framework, values), end="\n\n")
+    found = {name: run(name, given.rounds, given.only) for name in given.framework or FRAMEWORKS}
+    tables = {name: f"{table(name, values)}\n\n{goals(name, values)}" for name, values in found.items()}
+    print("\n\n".join(tables.values()))
+    if given.write:
+        from benchmarks.page import write  # needs pygal
+
+        write(tables, found)
 
 
 if __name__ == "__main__":
