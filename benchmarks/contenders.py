@@ -29,6 +29,9 @@ class Contender:
         """A model object."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Let go of what it has open."""
+
     def call(self, model: Any) -> int:
         """How many characters the answer has."""
         raise NotImplementedError
@@ -58,6 +61,9 @@ class Raw(Contender):
 
         self._sync = openai.DefaultHttpxClient()
         self._async = openai.DefaultAsyncHttpxClient()
+
+    def close(self) -> None:
+        self._sync.close()
 
     def make(self, model: str) -> dict[str, Any]:
         return {

@@ -16,14 +16,18 @@ SHOWN = ("call, µs", "async call, 50 at once, µs", "text chunk, µs", "reasoni
 TITLES = {"langchain": "LangChain", "llamaindex": "LlamaIndex"}
 
 
-def write(tables: Mapping[str, str], pictures: Mapping[str, Mapping[str, Mapping[str, list[float]]]]) -> None:
+def write(
+    rounds: int, tables: Mapping[str, str], pictures: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
+) -> None:
     """Put a run into the page.
 
     Args:
+        rounds: how many there were.
         tables: by framework, its tables.
         pictures: by framework, what was measured.
     """
-    parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}."]
+    machine = f"Python {platform.python_version()}, {platform.machine()}"
+    parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d} in {rounds} rounds, {machine}."]
     for framework, text in tables.items():
         picture = DOCS / f"performance-{framework}.svg"
         picture.write_text(_picture(framework, pictures[framework]), encoding="utf-8")

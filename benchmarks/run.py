@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.write:
         from benchmarks.page import write  # needs pygal
 
-        write(tables, found)
+        write(given.rounds, tables, found)
 
 
 if __name__ == "__main__":

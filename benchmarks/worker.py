@@ -34,24 +34,29 @@ def cpu(work: Callable[[], object]) -> float:
 
 class Worker:
     def __init__(self, contender: Contender, base_url: str) -> None:
-        self._contender = contender
+        self.contender = contender
         self._base_url = base_url
         self._runner = asyncio.Runner()
         self._models: dict[str, Any] = {}
 
+    def close(self) -> None:
+        """Let go of connections and the event loop."""
+        self.contender.close()
+        self._runner.close()
+
     def model(self, name: str) -> Any:
         if name not in self._models:
-            self._models[name] = self._contender.make(name)
+            self._models[name] = self.contender.make(name)
         return self._models[name]
 
     # ---- streams
 
     def _read(self, name: str) -> None:
-        for _ in self._contender.stream(self.model(name)):
+        for _ in self.contender.stream(self.model(name)):
             pass
 
     async def _aread(self, name: str) -> None:
-        async for _ in self._contender.astream(self.model(name)):
+        async for _ in self.contender.astream(self.model(name)):
             pass
 
     def chunk(self, kind: str, how: str = "", color: str = "sync") -> float:
@@ -66,7 +71,7 @@ class Worker:
     def first(self) -> float:
         """Milliseconds on the clock to the first chunk."""
         begun = time.perf_counter()
-        stream = iter(self._contender.stream(self.model(f"bench/text-{FEW}")))
+        stream = iter(self.contender.stream(self.model(f"bench/text-{FEW}")))
         for characters in stream:
             if characters:
                 break
@@ -118,7 +123,7 @@ class Worker:
     def call(self) -> float:
         """Microseconds of CPU for one call."""
         model = self.model("bench/call-0")
-        return cpu(lambda: [self._contender.call(model) for _ in range(CALLS)]) / CALLS * 1e6
+        return cpu(lambda: [self.contender.call(model) for _ in range(CALLS)]) / CALLS * 1e6
 
     def acall(self, at_once: int) -> float:
         """Microseconds of CPU for one call, so many at once."""
@@ -134,13 +139,13 @@ class Worker:
     async def _rounds(self, name: str, at_once: int, rounds: int) -> None:
         model = self.model(name)
         for _ in range(rounds):
-            await asyncio.gather(*(self._contender.acall(model) for _ in range(at_once)))
+            await asyncio.gather(*(self.contender.acall(model) for _ in range(at_once)))
 
     # ---- models
 
     def construct(self, number: int = 30) -> float:
         """Microseconds of CPU for one more model object."""
-        return cpu(lambda: [self._contender.make("bench/call-0") for _ in range(number)]) / number * 1e6
+        return cpu(lambda: [self.contender.make("bench/call-0") for _ in range(number)]) / number * 1e6
 
 
 def main(framework: str, name: str, address: str) -> None:
