@@ -55,9 +55,8 @@ format: $(VENV3)/.dev-ready ## rewrite the code as `make check` wants it
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV3)/.dev-ready ## the side-by-side measurements
-	@test -f benchmarks/run.py || { echo "There are no benchmarks yet: benchmarks/run.py comes later."; exit 1; }
-	$(PY) benchmarks/run.py
+bench: $(VENV3)/.dev-ready ## everybody measured side by side, into docs/performance.md: on an idle machine, 20 minutes
+	$(PY) -m benchmarks.run --write
 
 soak: $(VENV3)/.dev-ready $(VENV2)/.dev-ready ## many calls at once with random faults: SECONDS=120 on each openai, SEED= for the same again
 	$(PY) -m tests.soak --seconds $(SECONDS) $(SEED:%=--seed %)
@@ -67,7 +66,7 @@ record: $(VENV3)/.dev-ready ## make the cassettes anew, against the local gatewa
 	$(PY) -m cassettes.record
 
 clean: ## remove the environments and every cache
-	rm -rf $(VENV3) $(VENV2) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV3) $(VENV2) .bench build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip itself comes first: older ones know no dependency groups.
