@@ -22,7 +22,6 @@ from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import chunk_maker
 from openrouter_adapters.langchain.conventions import ConventionalChatModel
-from openrouter_adapters.langchain.costs import cancellation_told
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.model import LangChainModel
@@ -137,17 +136,6 @@ class ChatOpenRouter(ConventionalChatModel):
     ) -> ChatResult:
         request = self._request(messages, stop, kwargs, run_manager)
         return chat_result(await self._client.acomplete(request), request.asked, cost_in_usage=self._shows_cost(kwargs))
-
-    @override
-    async def _agenerate_with_cache(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        with cancellation_told(run_manager):
-            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
 
     @override
     def _stream(

@@ -42,6 +42,9 @@ _UNREAD = object()
 PROVIDER = "openrouter"
 """``response_metadata["model_provider"]``: names the translator of `content_blocks`. Core merges equal ones."""
 
+FROM_CACHE = "from_cache"
+"""Stands in ``response_metadata`` of an answer that LangChain's cache gave (True), nowhere else."""
+
 
 class _AsMessage:
     """What turns an `AnswerChunk` into an `AIMessage`: core calls the second class of the chunk's method order."""

@@ -31,7 +31,8 @@ from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import headers_of
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
-from openrouter_adapters.langchain.chunks import PROVIDER
+from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
+from openrouter_adapters.langchain.costs import cancellation_told
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tags import RUN_TAGS, given_tags, tags_to_come, with_tags
 from openrouter_adapters.langchain.tools import wire_forms, wire_tool
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
-
-FROM_CACHE = "from_cache"
-"""Stands in ``response_metadata`` of an answer that LangChain's cache gave (True), nowhere else."""
 
 _COSTS = ("cost", "total_cost")
 _COST_PIECES = ("input_cost", "output_cost")
@@ -266,7 +264,8 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         call = with_tags(kwargs, given_tags(run_manager.tags if run_manager else ()))
-        return await super()._agenerate_with_cache(messages, stop, run_manager, **call)
+        with cancellation_told(run_manager):
+            return await super()._agenerate_with_cache(messages, stop, run_manager, **call)
 
     @override
     def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:

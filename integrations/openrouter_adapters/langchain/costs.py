@@ -25,8 +25,7 @@ from openrouter_adapters.core.records import LEFT, CallRecord, HeardCosts, tags_
 from openrouter_adapters.core.tries import failed_record, record_of_error
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of
-from openrouter_adapters.langchain.chunks import PROVIDER
-from openrouter_adapters.langchain.conventions import FROM_CACHE
+from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
 from openrouter_adapters.langchain.tags import given_tags
 
 _MONEY = ("cost", "cost_details", "is_byok")
