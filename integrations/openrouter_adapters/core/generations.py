@@ -18,10 +18,11 @@ from pydantic import SecretStr
 
 from openrouter_adapters.core.account import tell
 from openrouter_adapters.core.answer import Unreadable
-from openrouter_adapters.core.arguments import checked_address, checked_key, from_variables, split_user
+from openrouter_adapters.core.arguments import checked_key, from_variables
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.costs import Unsettled
-from openrouter_adapters.core.options import DEFAULT_BASE_URL, DEFAULT_MAX_RETRIES
+from openrouter_adapters.core.lookup import question
+from openrouter_adapters.core.options import DEFAULT_BASE_URL
 from openrouter_adapters.core.records import Tokens
 from openrouter_adapters.core.request import Request, about_generation
 from openrouter_adapters.core.usage import Cost
@@ -55,12 +56,12 @@ def fetch_cost(
         OpenRouterError: it could not be asked.
         ValueError: no key, or no id.
     """
-    question = _question(generation_id, api_key, base_url)
+    asked = _question(generation_id, api_key, base_url)
     waits = _waits(timeout)
     with closing(Client()) as client:
         while True:
             try:
-                total = _cost(client.fetch(question, _data).content).total
+                total = _cost(client.fetch(asked, _data).content).total
             except _not_found():
                 if (wait := next(waits, None)) is None:
                     raise
@@ -78,12 +79,12 @@ async def afetch_cost(
     base_url: str | None = None,
 ) -> Decimal | None:
     """As `fetch_cost`."""
-    question = _question(generation_id, api_key, base_url)
+    asked = _question(generation_id, api_key, base_url)
     waits = _waits(timeout)
     async with aclosing(Client()) as client:
         while True:
             try:
-                total = _cost((await client.afetch(question, _data)).content).total
+                total = _cost((await client.afetch(asked, _data)).content).total
             except _not_found():
                 if (wait := next(waits, None)) is None:
                     raise
@@ -185,10 +186,9 @@ def _not_found() -> type[Exception]:
 def _question(generation_id: Any, api_key: SecretStr | str | None, base_url: str | None) -> Request:
     if not isinstance(generation_id, str) or not generation_id:
         raise ValueError(f"generation_id={generation_id!r}: give the id of an answer")
-    address, basic = split_user(checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL))
     key = checked_key(from_variables("api_key") if api_key is None else api_key)
-    asked = Request(body={}, api_key=key, base_url=address, basic=basic, max_retries=DEFAULT_MAX_RETRIES)
-    return about_generation(asked, generation_id)
+    address = base_url or from_variables("base_url") or DEFAULT_BASE_URL
+    return about_generation(question("", base_url=address, api_key=key), generation_id)
 
 
 def _data(body: dict[str, Any]) -> dict[str, Any]:

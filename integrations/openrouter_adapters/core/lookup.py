@@ -37,8 +37,19 @@ def look_up(
         ValueError: ``base_url`` is no web address.
         OpenRouterError: the request failed, or its answer did.
     """
+    asked = question(path, base_url=base_url, api_key=api_key, timeout=timeout)
+    client = Client()
+    try:
+        # A server may repeat what it was sent.
+        return client.fetch(asked, lambda body: read(hidden(body, *asked.secrets))).content
+    finally:
+        client.close()
+
+
+def question(path: str, *, base_url: str, api_key: SecretStr, timeout: float | None = None) -> Request:
+    """The request of a question; arguments and errors as of `look_up`."""
     address, basic = split_user(checked_address(base_url))
-    asked = Request(
+    return Request(
         body={},
         api_key=api_key,
         base_url=address,
@@ -48,9 +59,3 @@ def look_up(
         path=path,
         method="get",
     )
-    client = Client()
-    try:
-        # A server may repeat what it was sent.
-        return client.fetch(asked, lambda body: read(hidden(body, *asked.secrets))).content
-    finally:
-        client.close()
