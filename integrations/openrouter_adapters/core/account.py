@@ -133,8 +133,10 @@ class Account:
         """A stream may be lost with its event loop, and nobody told; or whoever was to tell was interrupted."""
         if sys.is_finalizing():
             return
-        if self.is_open:
-            self.cut_off(GeneratorExit() if self._sent else RuntimeError())
+        if self._sent:
+            self.left()
+        else:
+            self._void()
         self.publish()
 
 
