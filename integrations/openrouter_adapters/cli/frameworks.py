@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from openrouter_adapters.core.records import Tokens
@@ -133,11 +132,9 @@ def _generator(items: Any) -> AsyncGenerator[Any]:
 
 def _facts(told: Mapping[str, Any], served: str | None, tokens: Tokens | None) -> dict[str, Any]:
     names = ("provider", "finish_reason", "id", "fallback_used")
-    cost = told.get("total_cost", told.get("cost"))
     return {
         "served_model": served,
         "tokens": tokens,
-        "cost": None if cost is None else Decimal(str(cost)),
         **{name: told.get(name) for name in names},
     }
 
