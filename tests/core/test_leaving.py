@@ -97,8 +97,8 @@ def test_collecting_a_stream_under_the_lock_of_the_pool(
     complete(client, request(openrouter_gateway, **options))
     endless(openrouter_gateway)
     abandon(arriving(client, request(openrouter_gateway, **options)))
-    http_client = options.get("http_client") or client._sync_sdk(request(openrouter_gateway), connections.shared)
-    lock = pool_lock(getattr(http_client, "_client", http_client))
+    http_client = options.get("http_client") or connections.shared.sync(client)
+    lock = pool_lock(http_client)
 
     def collect() -> bool:
         with lock:

@@ -1,4 +1,4 @@
-"""The only I/O: requests over the `openai` SDK, sync and async, with the one layer of retries.
+"""The only I/O: requests over the HTTP clients of the `openai` SDK, sync and async, with the one layer of retries.
 
 Every request is opened as a stream of bytes, an unstreamed answer too: so time limits and connections are handled in
 one way, and headers are known before the body. What the bytes mean is in `core.exchange`, which both colours share.
@@ -47,8 +47,6 @@ class Client:
 
     def __init__(self, specialize: Specialize | None = None) -> None:
         self._specialize = specialize
-        self._own_sync: tuple[Any, Any] = (None, None)
-        self._own_async: tuple[Any, Any] = (None, None)
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
@@ -113,31 +111,19 @@ class Client:
         sweep()
         tries.begin(self._specialize)
         request = tries.request
-        sdk = self._sync_sdk(request, connections.shared)
+        _check_choices(request, stream)
+        http = request.http_client or connections.shared.sync(self)
         token = connections.sending.set(connections.Sealed(_headers(request)))
         try:
-            send = getattr(sdk, request.method)
-            call = _sdk_call(request, stream)
-            response = send(cast_to=object, stream=True, stream_cls=connections.Opened, **call).response
-        except connections.Refused as refused:
-            response = refused.response
+            response = http.send(connections.built(http, request, stream=stream), stream=True)
         except Exception as error:
-            network.fail_to_open(error, request, self._specialize)
+            response = network.refused(error, request, self._specialize)
         except BaseException as error:
             error.__traceback__ = None  # its frames may hold what is sealed
             raise
         finally:
             connections.sending.reset(token)
         return exchange.Exchange(tries, response, self._specialize)
-
-    def _sync_sdk(self, request: Request, shared: Connections) -> Any:
-        if request.http_client is None:
-            return shared.sync(self)
-        if self._own_sync[0] is not request.http_client:
-            from openrouter_adapters.core.connections import sync_sdk
-
-            self._own_sync = (request.http_client, sync_sdk(request.http_client))
-        return self._own_sync[1]
 
     def _retrying(self, request: Request, attempt: Callable[[Tries], T]) -> T:
         from openrouter_adapters.core.errors import OpenRouterError
@@ -210,16 +196,13 @@ class Client:
         sweep()
         tries.begin(self._specialize)
         request = tries.request
-        sdk = await self._async_sdk(request, connections.shared)
+        _check_choices(request, stream)
+        http = await self._async_http(request, connections.shared)
         token = connections.sending.set(connections.Sealed(_headers(request)))
         try:
-            send = getattr(sdk, request.method)
-            call = _sdk_call(request, stream)
-            response = (await send(cast_to=object, stream=True, stream_cls=connections.AsyncOpened, **call)).response
-        except connections.Refused as refused:
-            response = refused.response
+            response = await http.send(connections.built(http, request, stream=stream), stream=True)
         except Exception as error:
-            network.fail_to_open(error, request, self._specialize)
+            response = network.refused(error, request, self._specialize)
         except BaseException as error:
             error.__traceback__ = None  # its frames may hold what is sealed
             raise
@@ -227,15 +210,9 @@ class Client:
             connections.sending.reset(token)
         return exchange.Exchange(tries, response, self._specialize)
 
-    async def _async_sdk(self, request: Request, shared: Connections) -> Any:
+    async def _async_http(self, request: Request, shared: Connections) -> Any:
         own = request.http_async_client
-        if own is None or own == "aiohttp":
-            return await shared.for_loop(self, own or "httpx")
-        if self._own_async[0] is not own:
-            from openrouter_adapters.core.connections import async_sdk
-
-            self._own_async = (own, async_sdk(own))
-        return self._own_async[1]
+        return await shared.for_loop(self, own or "httpx") if own is None or own == "aiohttp" else own
 
     async def _aretrying(self, request: Request, attempt: Callable[[Tries], Awaitable[T]]) -> T:
         from openrouter_adapters.core.errors import OpenRouterError
@@ -354,22 +331,14 @@ class AsyncReplyStream:
         return _entered(self._exchange).reply()
 
 
-def _sdk_call(request: Request, stream: bool) -> dict[str, Any]:
-    """The arguments of the SDK's ``post`` or ``get``.
+def _check_choices(request: Request, stream: bool) -> None:
+    """Refuse several choices of one stream, which would be told apart by nobody.
 
     Raises:
-        ValueError: several choices of one stream, which would be told apart by nobody.
+        ValueError: several are asked for.
     """
     if stream and (choices := request.body.get("n")) not in (None, 1):
         raise ValueError(f"n={choices!r}: a stream has one choice, ask without streaming (audio always streams)")
-    options: dict[str, Any] = {}
-    timeout = _timeout(request)
-    if timeout is not None:
-        options["timeout"] = timeout
-    call: dict[str, Any] = {"path": request.base_url + request.path, "options": options}
-    if request.method == "post":
-        call["body"] = {**request.body, "stream": True} if stream else request.body
-    return call
 
 
 def _headers(request: Request) -> dict[str, str]:
@@ -378,17 +347,6 @@ def _headers(request: Request) -> dict[str, str]:
     authorization = request.basic.get_secret_value() or (f"Bearer {key}" if key else "")
     has_own = any(name.lower() == "authorization" for name in request.headers)
     return request.headers if has_own or not authorization else {**request.headers, "Authorization": authorization}
-
-
-def _timeout(request: Request) -> Any:
-    """The SDK's time limit; no read may take longer than ``stall_timeout``."""
-    if request.stall_timeout is None:
-        return request.timeout
-    import openai
-
-    whole = openai.DEFAULT_TIMEOUT if request.timeout is None else openai.Timeout(request.timeout)
-    read = min(request.stall_timeout, whole.read or request.stall_timeout)
-    return openai.Timeout(connect=whole.connect, read=read, write=whole.write, pool=whole.pool)
 
 
 def _entered(exchange: Exchange | None) -> Exchange:

@@ -1,8 +1,9 @@
-"""The `openai` clients under everything: made on first use, one for sync, one per event loop, shared by all models.
+"""The HTTP clients of the `openai` package: made on first use, one for sync, one per event loop, shared by all models.
 
-The SDK does authentication, time limits and connections; it hands over raw bytes, since building its typed objects is
-most of what a chunk costs. Its own retries are off (the one layer that retries is `core.client`), and its
-``OPENAI_*`` environment has no influence. This module imports openai: import it late.
+The package gives the clients, with its pool limits, time limits, keep-alive and the transport over aiohttp; the request
+is built here. Its ``post`` would build and copy each request anew and add headers about itself, to be taken off again:
+a quarter of the time of a call. So its ``OPENAI_*`` environment has no influence either. This module imports openai:
+import it late.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ from __future__ import annotations
 import asyncio
 import atexit
 import importlib
+import json
 import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
+from datetime import date
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import openai
-from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
-from typing_extensions import override
+from pydantic import BaseModel
 
+from openrouter_adapters.core.arguments import check_sendable
 from openrouter_adapters.core.leaving import sweep
+from openrouter_adapters.core.request import Request
 
-_HEADERS = {
-    "Accept": "application/json",
-    "Content-Type": "application/json",
-    "User-Agent": "openrouter-adapters",
-}
+_HEADERS = {"Accept": "application/json", "User-Agent": "openrouter-adapters"}
+_HEADERS_OF_A_BODY = {**_HEADERS, "Content-Type": "application/json"}
 
 
 class Sealed:
@@ -43,16 +45,74 @@ class Sealed:
 sending: ContextVar[Sealed] = ContextVar("sending")
 """What the request that is being sent needs to have put on.
 
-It is put on at the last moment, so that neither a log nor a frame of the SDK holds it when something goes wrong.
+It is put on at the last moment, so that no frame that builds a request holds it when something goes wrong.
 """
 
 
-def _put_on(request: Any) -> None:
-    """The headers of a request: the caller's, and none of the SDK's about itself."""
-    for name in [name for name in request.headers if name.lower().startswith("x-stainless-")]:
-        del request.headers[name]
-    request.headers.pop("Authorization", None)
-    request.headers.update(sending.get().headers)
+def built(http: Any, request: Request, *, stream: bool) -> Any:
+    """The HTTP request for a request, ready to be sent by ``http``.
+
+    Args:
+        http: an HTTP client of either generation of httpx.
+        request: what is asked.
+        stream: whether the answer is to be streamed.
+
+    Raises:
+        ValueError, TypeError: something in the body has no form in JSON.
+    """
+    given: dict[str, Any] = {"headers": _HEADERS}
+    if request.method == "post":
+        body = {**request.body, "stream": True} if stream else request.body
+        given = {"headers": _HEADERS_OF_A_BODY, "content": _written(body)}
+    if limits := _limits(http, request):
+        given["timeout"] = limits
+    made = http.build_request(request.method, _address(http.base_url.__class__, request.base_url + request.path), **given)
+    made.headers.pop("Authorization", None)  # of the client's own; the request says who asks
+    made.headers.update(sending.get().headers)
+    return made
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True, mode="json", by_alias=True)
+    raise TypeError(f"JSON has no form for a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain).encode
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    try:
+        return _encode(body).encode()
+    except (ValueError, TypeError, RecursionError):
+        check_sendable("", body)  # says which part of it is to blame
+        raise
+
+
+@lru_cache(maxsize=64)
+def _address(made: Callable[[str], Any], url: str) -> Any:
+    """An address, parsed once: that takes as long as everything else of a request's head."""
+    return made(url)
+
+
+_UNSAID = 5.0
+"""Seconds: httpx's own limit for everything, far too short for a model's answer."""
+
+
+def _limits(http: Any, request: Request) -> tuple[float | None, ...] | None:
+    """Seconds to connect, between two bytes that come and that go, and to wait for a connection; None: the client's."""
+    own = http.timeout.as_dict()
+    if request.timeout is not None:
+        own = dict.fromkeys(own, request.timeout)
+    elif all(limit == _UNSAID for limit in own.values()):
+        own = openai.DEFAULT_TIMEOUT.as_dict()
+    elif request.stall_timeout is None:
+        return None
+    stall = request.stall_timeout
+    read = own["read"] if stall is None else min(stall, own["read"] or stall)
+    return own["connect"], read, own["write"], own["pool"]
 
 
 def _leave_behind(request: Any) -> None:
@@ -67,103 +127,6 @@ async def _aleave_behind(request: Any) -> None:
     _leave_behind(request)
 
 
-class Unsent(openai.OpenAIError):
-    """What kept a request from being answered, as the cause.
-
-    The SDK lets its own errors pass as they are. What it makes of others is not the same in its two majors.
-    """
-
-
-class Refused(openai.OpenAIError):
-    """An answer with an error status. Its body is unread: the SDK would read it without a limit of time or size."""
-
-    def __init__(self, response: Any) -> None:
-        super().__init__()
-        self.response = response
-
-
-def _accepted(response: Any) -> Any:
-    if not response.is_success:
-        raise Refused(response)
-    return response
-
-
-def _not_sent(error: Exception) -> openai.OpenAIError:
-    """What an exception while sending is: a hook of the caller's client may raise for an error status by itself."""
-    response = getattr(error, "response", None)
-    return Unsent() if getattr(response, "is_success", True) else Refused(response)
-
-
-class _SyncSDK(OpenAI):
-    """Without the SDK's own headers: neither ``OPENAI_ORG_ID`` nor ``OPENAI_CUSTOM_HEADERS`` leak to OpenRouter."""
-
-    @override
-    def _prepare_request(self, request: Any) -> None:
-        super()._prepare_request(request)
-        _put_on(request)
-
-    @override
-    def _send_request(self, request: Any, *, stream: bool, **kwargs: Any) -> Any:
-        try:
-            response = super()._send_request(request, stream=stream, **kwargs)
-        except Exception as error:
-            raise _not_sent(error) from error
-        return _accepted(response)
-
-    @property
-    @override
-    def default_headers(self) -> dict[str, Any]:
-        return dict(_HEADERS)
-
-
-class _AsyncSDK(AsyncOpenAI):
-    @override
-    async def _prepare_request(self, request: Any) -> None:
-        await super()._prepare_request(request)
-        _put_on(request)
-
-    @override
-    async def _send_request(self, request: Any, *, stream: bool, **kwargs: Any) -> Any:
-        try:
-            response = await super()._send_request(request, stream=stream, **kwargs)
-        except Exception as error:
-            raise _not_sent(error) from error
-        return _accepted(response)
-
-    @property
-    @override
-    def default_headers(self) -> dict[str, Any]:
-        return dict(_HEADERS)
-
-
-class Opened(Stream[object]):
-    """An open response, its body unread."""
-
-    def __init__(self, *, response: Any, **_: Any) -> None:
-        self.response = response
-
-
-class AsyncOpened(AsyncStream[object]):
-    """An open response of an async client, its body unread."""
-
-    def __init__(self, *, response: Any, **_: Any) -> None:
-        self.response = response
-
-
-# Every request names its own key and address; the SDK only wants to have some. This address leads nowhere.
-_UNUSED: dict[str, Any] = {"api_key": "unset", "base_url": "http://unset.invalid", "max_retries": 0}
-
-
-def sync_sdk(http_client: Any) -> OpenAI:
-    """An SDK client over an HTTP client of the caller's."""
-    return _SyncSDK(http_client=http_client, **_UNUSED)
-
-
-def async_sdk(http_client: Any) -> AsyncOpenAI:
-    """An async SDK client over an HTTP client of the caller's."""
-    return _AsyncSDK(http_client=http_client, **_UNUSED)
-
-
 class Connections:
     """The shared clients of this process.
 
@@ -174,19 +137,19 @@ class Connections:
         self._lock = threading.Lock()
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
         self._tls: Any = None
-        self._sync: OpenAI | None = None
-        self._async: dict[tuple[asyncio.AbstractEventLoop, str], tuple[AsyncOpenAI, AsyncGenerator[None]]] = {}
+        self._sync: Any = None
+        self._async: dict[tuple[asyncio.AbstractEventLoop, str], tuple[Any, AsyncGenerator[None]]] = {}
 
-    def sync(self, user: object) -> OpenAI:
+    def sync(self, user: object) -> Any:
         """The client for sync requests."""
         with self._lock:
             self._users.add(user)
             self._forget_closed_loops()
             if self._sync is None:
-                self._sync = sync_sdk(openai.DefaultHttpxClient(**self._settings(_leave_behind)))
+                self._sync = openai.DefaultHttpxClient(**self._settings(_leave_behind))
             return self._sync
 
-    async def for_loop(self, user: object, kind: str = "httpx") -> AsyncOpenAI:
+    async def for_loop(self, user: object, kind: str = "httpx") -> Any:
         """The client for async requests in the running event loop.
 
         Args:
@@ -204,20 +167,20 @@ class Connections:
             if found is not None:
                 return found[0]
             factory = openai.DefaultAioHttpClient if kind == "aiohttp" else openai.DefaultAsyncHttpxClient
-            sdk = async_sdk(factory(**self._settings(_aleave_behind)))
-            closer = self._closing(loop, kind, sdk)
-            self._async[loop, kind] = (sdk, closer)
+            http = factory(**self._settings(_aleave_behind))
+            closer = self._closing(loop, kind, http)
+            self._async[loop, kind] = (http, closer)
         # A loop that shuts down ends its async generators: this one then closes the client, inside the loop.
         await anext(closer)
-        return sdk
+        return http
 
-    async def _closing(self, loop: asyncio.AbstractEventLoop, kind: str, sdk: AsyncOpenAI) -> AsyncGenerator[None]:
+    async def _closing(self, loop: asyncio.AbstractEventLoop, kind: str, http: Any) -> AsyncGenerator[None]:
         try:
             yield
         finally:
             with self._lock:
                 self._async.pop((loop, kind), None)
-            await sdk.close()
+            await http.aclose()
 
     def _forget_closed_loops(self) -> None:
         for key in list(self._async):
@@ -246,9 +209,9 @@ class Connections:
         with self._lock:
             self._forget_closed_loops()
             self._users.discard(user)
-            sdk, self._sync = (None, self._sync) if self._users else (self._sync, None)
-        if sdk is not None:
-            sdk.close()
+            http, self._sync = (None, self._sync) if self._users else (self._sync, None)
+        if http is not None:
+            http.close()
 
     async def leave_loop(self, user: object) -> None:
         """A user is done; the last one out closes the clients of the running loop and the sync client."""
@@ -263,9 +226,9 @@ class Connections:
     def close_sync(self) -> None:
         """Close the sync client, whoever uses it: the process ends."""
         sweep()
-        sdk, self._sync = self._sync, None
-        if sdk is not None:
-            sdk.close()
+        http, self._sync = self._sync, None
+        if http is not None:
+            http.close()
 
 
 shared = Connections()

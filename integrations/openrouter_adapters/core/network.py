@@ -8,13 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import openai
 
 from openrouter_adapters.core import errors
-from openrouter_adapters.core.arguments import check_sendable
-from openrouter_adapters.core.connections import Unsent
 from openrouter_adapters.core.request import Request
 
 _TIMEOUTS = {"TimeoutException", "TimeoutError"}
@@ -31,23 +29,22 @@ _LAST_PORT, _LONGEST_LABEL = 65_535, 63
 _WAITED_FOR_DATA = {"ReadTimeout", "SocketTimeoutError", "TimeoutError"}
 
 
-def fail_to_open(error: Exception, request: Request, specialize: errors.Specialize | None) -> NoReturn:
-    """Raise what an exception while a request was sent means.
+def refused(error: Exception, request: Request, specialize: errors.Specialize | None) -> Any:
+    """The answer in an exception while a request was sent: a hook of the caller's client may raise for its status.
 
     Raises:
-        OpenRouterError: for network trouble.
-        ValueError, TypeError: something in the request cannot be written as JSON. Anything else is raised as it is.
+        OpenRouterError: there is none, but network trouble. Anything else is raised as it is.
     """
-    cause = error.__cause__ if isinstance(error, Unsent) and isinstance(error.__cause__, Exception) else error
-    nowhere = cause is not error and any(_names(one) & _NOWHERE for one in (cause, *_grouped(cause)))
-    kind = network_trouble(cause) or (errors.APIConnectionError if nowhere else None)
-    made = kind and connection_error(cause, kind, request, specialize)
-    if made is None:  # none of the network's: its traceback is wanted, unless the request itself is to blame
-        check_sendable("", request.body)
-        forget_secrets(cause, request, frames=False)
-        raise cause
-    forget_secrets(cause, request)
-    raise made from cause
+    response = getattr(error, "response", None)
+    if not getattr(response, "is_success", True):
+        return response
+    nowhere = any(_names(one) & _NOWHERE for one in (error, *_grouped(error)))
+    kind = network_trouble(error) or (errors.APIConnectionError if nowhere else None)
+    made = kind and connection_error(error, kind, request, specialize)
+    forget_secrets(error, request, frames=made is not None)  # of the caller's own, a traceback is wanted
+    if made is None:
+        raise error
+    raise made from error
 
 
 def connection_error(
