@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -242,6 +243,7 @@ def checked_address(base_url: str) -> str:
     return address
 
 
+@lru_cache(maxsize=64)  # every request looks at its address, and it is always the same one
 def _fault_of(address: str) -> str | None:
     if not address.lower().startswith(("https://", "http://")):
         return "must begin with https:// or http://"

@@ -66,9 +66,12 @@ def built(http: Any, request: Request, *, stream: bool) -> Any:
         given = {"headers": _HEADERS_OF_A_BODY, "content": _written(body)}
     if limits := _limits(http, request):
         given["timeout"] = limits
-    made = http.build_request(request.method, _address(http.base_url.__class__, request.base_url + request.path), **given)
-    made.headers.pop("Authorization", None)  # of the client's own; the request says who asks
-    made.headers.update(sending.get().headers)
+    address = _address(http.base_url.__class__, request.base_url + request.path)
+    made = http.build_request(request.method, address, **given)
+    headers = sending.get().headers
+    if "Authorization" not in headers:
+        made.headers.pop("Authorization", None)  # of the client's own; the request says who asks
+    made.headers.update(headers)
     return made
 
 

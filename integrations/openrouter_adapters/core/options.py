@@ -225,7 +225,8 @@ class EndpointOptions(BaseModel):
 
     def set_options(self) -> dict[str, Any]:
         """The options that are set, by name."""
-        return {name: value for name in self.option_names if (value := getattr(self, name)) is not None}
+        values = vars(self)
+        return {name: value for name in self.option_names if (value := values.get(name)) is not None}
 
     def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Per-call options under the names that they have here."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # 2024-08-06, 20251001 and 07-09 only ever tell which edition of the named model it is.
 _DATE = re.compile(r"-(20\d\d-?[01]\d-?[0-3]\d|[01]\d-[0-3]\d)$")
@@ -37,6 +38,7 @@ class Slug:
     edition: str
 
     @classmethod
+    @lru_cache(maxsize=512)
     def parse(cls, slug: str) -> Slug:
         """Take a slug apart. Any string will do."""
         vendor, _, name = base(slug).rpartition("/")

@@ -104,16 +104,15 @@ def combined(outputs: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
         ``token_usage`` (counts and ``cost`` in USD, summed), ``model_name`` (the first), and ``by_model`` (the same
         sums for each model that answered).
     """
-    known_outputs = [output for output in outputs if output]
-    models = dict.fromkeys(str(output["model_name"]) for output in known_outputs if output.get("model_name"))
-    by_model = {model: _sum_of(known_outputs, model) for model in models}
-    total = _sum_of(known_outputs)
+    told = [(output.get("model_name"), Usage.from_wire(output.get("token_usage"))) for output in outputs if output]
+    models = dict.fromkeys(model for model, _ in told if model)
+    by_model = {model: _sum_of(usage for other, usage in told if other == model) for model in models}
+    total = _sum_of(usage for _, usage in told)
     return known(model_name=next(iter(models), None), token_usage=total or None, by_model=by_model or None)
 
 
-def _sum_of(outputs: Sequence[Mapping[str, Any]], model: str | None = None) -> dict[str, Any]:
-    asked = (output for output in outputs if model in (None, output.get("model_name")))
-    total = summed(Usage.from_wire(output.get("token_usage")) for output in asked) or Usage()
+def _sum_of(usages: Iterable[Usage | None]) -> dict[str, Any]:
+    total = summed(usages) or Usage()
     return known(
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
