@@ -29,7 +29,7 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
 WORD = "word "
-PER_BLOCK = 24  # chunks that come together, as from a fast provider behind a proxy
+PER_BLOCK = 24  # events that come in one write, as from a fast provider; each is an HTTP chunk of its own all the same
 PAUSE = 0.0005  # seconds between two packets, so that they are not read together
 
 
@@ -79,16 +79,16 @@ def response(body: bytes, kind: str) -> bytes:
 
 
 @cache
-def blocks(kind: str, number: int) -> list[bytes]:
-    """A chunked HTTP body, so many events in each piece of it."""
-    events = stream(kind, number)
-    joined = [b"".join(events[at : at + PER_BLOCK]) for at in range(0, len(events), PER_BLOCK)]
-    return [framed(block) for block in joined]
+def packets(kind: str, number: int) -> list[bytes]:
+    """Each event as an HTTP chunk, as servers that flush send it."""
+    return [framed(event) for event in stream(kind, number)]
 
 
 @cache
-def packets(kind: str, number: int) -> list[bytes]:
-    return [framed(event) for event in stream(kind, number)]
+def blocks(kind: str, number: int) -> list[bytes]:
+    """Those chunks, so many in each write."""
+    chunks = packets(kind, number)
+    return [b"".join(chunks[at : at + PER_BLOCK]) for at in range(0, len(chunks), PER_BLOCK)]
 
 
 def framed(data: bytes) -> bytes:

@@ -315,11 +315,13 @@ class AsyncReplyStream:
             if not self._guard.done():
                 await asyncio.wait({self._guard})
 
-    async def __aiter__(self) -> AsyncIterator[Delta]:
-        if self._first is not None and self._rest is not None:
-            yield self._first
-            async for delta in self._rest:
-                yield delta
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self
+
+    def __anext__(self) -> Awaitable[Delta]:
+        """The next piece: the first was waited for on entering, all others come from where they are read."""
+        first, self._first = self._first, None
+        return _entered(self._rest).__anext__() if first is None else _at_once(first)
 
     @property
     def builder(self) -> ReplyBuilder:
@@ -349,7 +351,11 @@ def _headers(request: Request) -> dict[str, str]:
     return request.headers if has_own or not authorization else {**request.headers, "Authorization": authorization}
 
 
-def _entered(exchange: Exchange | None) -> Exchange:
-    if exchange is None:
+async def _at_once(delta: Delta) -> Delta:
+    return delta
+
+
+def _entered(opened: T | None) -> T:
+    if opened is None:
         raise RuntimeError("the stream is not open: use it in a with statement")
-    return exchange
+    return opened

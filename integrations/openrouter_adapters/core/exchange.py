@@ -7,13 +7,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
+from pydantic_core import from_json
+
 from openrouter_adapters.core import errors
 from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
 from openrouter_adapters.core.parsing import json_in, parse, partial_json
 from openrouter_adapters.core.reply import Reply, worth_keeping
 from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, after_comments, looks_like_events
-from openrouter_adapters.core.stream import OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
+from openrouter_adapters.core.stencil import Stencil
+from openrouter_adapters.core.stream import NOTHING_MORE, OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
 from openrouter_adapters.core.surrogates import Mender
 from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.core.trouble import Trouble, from_wire
@@ -51,6 +54,7 @@ class Exchange:
         self._specialize = specialize
         self._splitter = EventSplitter()
         self._mender = Mender()
+        self._stencil = Stencil()
         self._size = 0
         self._has_data = False
         self._head: list[bytes] = []  # what came before it was clear whether these are events, or a body, which it is
@@ -114,7 +118,9 @@ class Exchange:
     def _whole_stream(self, data: bytes) -> Reply:
         """An answer that streams though nobody asked for that."""
         self._is_events = True
-        for _ in (*self.fold(data.lstrip().removeprefix(BOM)), *self.end()):
+        for event in self.events(data.lstrip().removeprefix(BOM)):
+            self.take(event)
+        for _ in self.end():
             pass
         return self.reply()
 
@@ -175,33 +181,47 @@ class Exchange:
     @property
     def over(self) -> bool:
         """Whether what follows adds nothing to the answer."""
-        return self.done or self.failed
+        return self.done or self.builder.error is not None
 
-    def fold(self, block: bytes) -> Iterator[Delta]:
-        """What a block of bytes adds to the answer; nothing, once an error came, which `end` raises.
-
-        Raises:
-            OpenRouterError: a chunk is no JSON; what came before it was handed over.
-        """
+    def events(self, block: bytes) -> list[bytes]:
+        """The data of the events that end in a block of bytes."""
         if not self._is_events:
             block = self._sorted_out(block)
         events = self._splitter.feed(block) if block else []
         if events and self.alive is not None:
             self.alive()
-        if events:
-            yield from self._folded(events)
+        return events
 
-    def _folded(self, events: list[bytes]) -> Iterator[Delta]:
-        arrived, builder = iter(events), self.builder
-        for data in arrived:
-            if data == DONE:
-                self.done = True
-                return
-            delta = self._feed(data)
-            if delta is not None:
-                yield delta
-            if builder.error is not None:
-                self._note_usage([*arrived])
+    def take(self, data: bytes) -> Delta | None:
+        """What one event adds to the answer; nothing, once an error came, which `end` raises.
+
+        Raises:
+            OpenRouterError: a chunk is no JSON.
+        """
+        builder = self.builder
+        if text := self._stencil.read(data):
+            return builder.more_text(text)
+        if data == DONE or builder.error is not None or self.done:
+            self._note_usage(data)
+            return None
+        try:
+            chunk = from_json(data)
+        except ValueError:
+            chunk = self._mended(data)
+        if chunk.__class__ is not dict:
+            raise self._malformed(f"a chunk is no JSON object: {self._shown(data)}", builder.reply())
+        delta = builder.feed(chunk)
+        if builder.error is not None:
+            self._stencil = Stencil()  # what looks like more of the answer is none
+        elif builder.steady and delta and delta.text and delta[1:] == NOTHING_MORE:
+            self._stencil.cut(data, delta.text, builder.texts)
+        return delta
+
+    def _mended(self, data: bytes) -> Any:
+        try:
+            return parse(data, self._mender.mend)
+        except ValueError:
+            raise self._malformed(f"a chunk is no JSON: {self._shown(data)}", self.builder.reply()) from None
 
     def _sorted_out(self, block: bytes) -> bytes:
         """The events so far, once it is clear that these are events.
@@ -217,15 +237,6 @@ class Exchange:
         self._head.clear()
         return begun
 
-    def _feed(self, data: bytes) -> Delta | None:
-        try:
-            chunk = parse(data, self._mender.mend)
-        except ValueError:
-            raise self._malformed(f"a chunk is no JSON: {self._shown(data)}", self.builder.reply()) from None
-        if not isinstance(chunk, dict):
-            raise self._malformed(f"a chunk is no JSON object: {self._shown(data)}", self.builder.reply())
-        return self.builder.feed(chunk)
-
     def afterwards(self, block: bytes) -> int:
         """Take what follows the answer, or an error: it may say what was charged.
 
@@ -233,15 +244,17 @@ class Exchange:
             How many bytes that were.
         """
         if self.failed and not self.done:
-            self._note_usage(self._splitter.feed(block))
+            for data in self._splitter.feed(block):
+                self._note_usage(data)
         return len(block)
 
-    def _note_usage(self, events: list[bytes]) -> None:
-        """Take usage, and a better word for the error, from events of which nothing else is of use any more."""
-        self.done = self.done or DONE in events
-        for data in events:
-            with suppress(ValueError):
-                self.builder.feed_afterwards(dict_of(parse(data)))
+    def _note_usage(self, data: bytes) -> None:
+        """Take usage, and a better word for the error, from an event of which nothing else is of use any more."""
+        if self.done or data == DONE:
+            self.done, self._stencil = True, Stencil()
+            return
+        with suppress(ValueError):
+            self.builder.feed_afterwards(dict_of(parse(data)))
 
     def end(self) -> Iterator[Delta]:
         """The stream is over: what an unterminated last event adds.
@@ -253,8 +266,8 @@ class Exchange:
             yield from self.one_body(self.collected())
             return
         if not self.over:
-            rest = self._splitter.rest()
-            yield from self._folded([data for data in rest if data == DONE or json_in(data) is not None])
+            rest = (data for data in self._splitter.rest() if data == DONE or json_in(data) is not None)
+            yield from filter(None, map(self.take, rest))
         if self.failed:
             raise self._error(self.builder.error, self.builder.body(), begun=self.builder.started)
         if not self.builder.chunks_seen or not (self.done or self.builder.finish_reason):

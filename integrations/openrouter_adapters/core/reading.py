@@ -25,12 +25,16 @@ _READ_TIMEOUT = 600.0  # seconds between two bytes: the SDK's default
 
 def deltas(exchange: Exchange) -> Generator[Delta]:
     """The pieces of a streamed answer; the response is closed at the end, whichever it is."""
-    blocks = exchange.response.iter_bytes()
-    held = Held(exchange.response, blocks)
+    response = exchange.response
+    blocks = response.iter_raw() if _is_plain(response) else response.iter_bytes()
+    held = Held(response, blocks)
     try:
         arriving = _watched(exchange, blocks)
         for block in arriving:
-            yield from exchange.fold(block)
+            for data in exchange.events(block):
+                delta = exchange.take(data)
+                if delta is not None:
+                    yield delta
             if exchange.over:
                 break
         if exchange.failed:
@@ -52,10 +56,13 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
 async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
     """As `deltas`."""
     try:
-        arriving = _awatched(exchange, exchange.response.aiter_bytes())
+        response = exchange.response
+        arriving = _awatched(exchange, response.aiter_raw() if _is_plain(response) else response.aiter_bytes())
         async for block in arriving:
-            for delta in exchange.fold(block):
-                yield delta
+            for data in exchange.events(block):
+                delta = exchange.take(data)
+                if delta is not None:
+                    yield delta
             if exchange.over:
                 break
         if exchange.failed:
@@ -72,6 +79,11 @@ async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
             await exchange.response.aclose()
         finally:
             await exchange.tries.apublish()
+
+
+def _is_plain(response: Any) -> bool:
+    """Whether its bytes are as they come from the network: then there is nothing to decode for each block."""
+    return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
 def whole_body(exchange: Exchange) -> bytes:

@@ -21,23 +21,41 @@ class ReasoningDetails:
     ``pydantic_ai.test_openrouter_streaming_reasoning``, ``rig.streaming_tools-stream_encrypted_reasoning_*``.)
     """
 
-    __slots__ = ("_items", "_pieces")
+    __slots__ = ("_growing", "_items", "_like", "_pieces")
 
     def __init__(self) -> None:
         self._items: list[dict[str, Any]] = []
         self._pieces: list[list[str]] = []  # the growing text of each item, joined only when asked for
+        self._like: dict[str, Any] | None = None  # the last fragment, where that plainly continued the last item,
+        self._growing = ""  # and the key of its text
 
     def add(self, fragments: Iterable[Any]) -> None:
         """Fold in what one chunk brought; anything that is no object is left out."""
         for fragment in fragments:
-            if fragment.__class__ is not dict:
-                continue
-            place = -1 if self._goes_on(fragment) else self._find(fragment)
-            if place is None:
-                place = -1
-                self._items.append({})
-                self._pieces.append([])
-            self._join(place, fragment)
+            if fragment.__class__ is dict and not self._repeats(fragment):
+                self._add(fragment)
+
+    def _repeats(self, fragment: dict[str, Any]) -> bool:
+        """Fold in a fragment that is the last one in all but its text, as most are."""
+        like, growing = self._like, self._growing
+        if like is None or growing not in fragment:
+            return False
+        like[growing] = text = fragment[growing]
+        if fragment != like or text.__class__ is not str:
+            return False
+        self._pieces[-1].append(text)
+        return True
+
+    def _add(self, fragment: dict[str, Any]) -> None:
+        goes_on = self._goes_on(fragment)
+        place = -1 if goes_on else self._find(fragment)
+        if place is None:
+            place = -1
+            self._items.append({})
+            self._pieces.append([])
+        self._join(place, fragment)
+        self._like = dict(fragment) if goes_on else None
+        self._growing = _GROWING[fragment["type"]] if goes_on else ""
 
     def _goes_on(self, fragment: Mapping[str, Any]) -> bool:
         """Whether a fragment plainly continues the last item: the short way for most of a stream's fragments."""

@@ -50,11 +50,21 @@ class EventSplitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The data of each event that ends in this block of bytes."""
+        if block.startswith(b"data:") and block.endswith(b"\n\n") and not (self._rest or self._data or self._error):
+            if block.find(b"\n") == len(block) - 2:  # one event, as most servers send each
+                return [data] if (data := block[5:-2].strip()) else []
+            number = block.count(b"\n\ndata:") + 1
+            if block.count(b"\n") == 2 * number:  # whole events, of one line each
+                return [data for event in block[5:-2].split(b"\n\ndata:") if (data := event.strip())]
+        return self._split(block)
+
+    def _split(self, block: bytes) -> list[bytes]:
         if b"\n" not in block:
             self._rest.append(block)  # a long line, an image say: joined once, when it ends
             return []
         lines = b"".join((*self._rest, block)).split(b"\n")
-        self._rest = [lines.pop()]
+        rest = lines.pop()
+        self._rest = [rest] if rest else []
         events, data = [], self._data
         for line in lines:
             if line.startswith(b"data:"):

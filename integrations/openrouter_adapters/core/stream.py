@@ -30,6 +30,12 @@ class Delta(NamedTuple):
     logprobs: dict[str, Any] | None = None
 
 
+_new_tuple = tuple.__new__
+NOTHING_MORE = Delta()[1:]
+"""What comes after the text of a delta that is text alone."""
+_NOTHING_AFTER_REASONING = NOTHING_MORE[1:]
+
+
 class ReplyBuilder:
     """Folds chunks; `body` and `reply` tell what has arrived so far.
 
@@ -37,16 +43,20 @@ class ReplyBuilder:
         error: the ``error`` object of a chunk or choice, once one came.
         answered: whether any choice came.
         started: whether a piece of the answer has been handed out.
+        chunks_seen: whether any chunk came at all.
+        steady: whether the last chunk said nothing new beside its delta.
     """
 
     __slots__ = (
         "_annotations",
         "_audio",
+        "_beside",
         "_calls",
         "_content_seen",
         "_details",
         "_error_known",
         "_finish",
+        "_head",
         "_images",
         "_index",
         "_logprobs",
@@ -58,16 +68,19 @@ class ReplyBuilder:
         "_text",
         "_top",
         "answered",
+        "chunks_seen",
         "error",
         "started",
+        "steady",
     )
 
     def __init__(self) -> None:
         self.error: Any = None
         self._error_known = False
         self._index: int | None = None
-        self.answered = False
-        self.started = False
+        self.answered = self.started = self.chunks_seen = self.steady = False
+        self._head: dict[str, Any] = {}  # of the last chunk: what is beside its choices
+        self._beside: dict[str, Any] = {}  # of a choice that says nothing beside its delta: what stands there
         self._top: dict[str, Any] = {}
         self._text: list[str] = []
         self._content_seen = False
@@ -84,43 +97,36 @@ class ReplyBuilder:
         self._finish: str | None = None
         self._native: str | None = None
 
-    def feed(self, chunk: dict[str, Any]) -> Delta | None:
+    def feed(self, chunk: Mapping[str, Any]) -> Delta | None:
         """Fold one chunk in; what it added, or None when it added nothing to hand on.
 
-        A chunk that is text and nothing else takes the short way: this is the hot path.
+        Most chunks differ from the one before in their delta alone, and what is beside it is not looked at again: this
+        is the hot path.
         """
-        top = self._top
-        for key, value in chunk.items():
-            if value is not None:
-                top[key] = value
-        try:
-            [choice] = chunk["choices"]
-            delta = choice["delta"]
-            text = delta["content"]
-        except (KeyError, TypeError, ValueError):
-            return self._feed_any(chunk)
-        for key, value in choice.items():
-            if value and key != "delta":
-                return self._feed_any(chunk)
-        for key, value in delta.items():
-            if value and key != "content" and key != "role":
-                return self._feed_any(chunk)
-        if "error" in top or text.__class__ is not str:
-            return self._feed_any(chunk)
-        self.answered = self._content_seen = True
-        if self._details is None and "reasoning_details" in delta:
-            self._details = ReasoningDetails()  # kept even when empty: some models reject its absence in the next turn
-        if not text:
-            return None
+        head, beside = self._head, self._beside
+        head["choices"] = choices = chunk.get("choices")
+        if chunk == head and choices.__class__ is list and len(choices) == 1 and choices[0].__class__ is dict:
+            choice = choices[0]
+            beside["delta"] = delta = choice.get("delta")
+            if choice == beside:
+                self.steady = True
+                return self._feed_delta(delta, {})
+        return self._feed_any(chunk)
+
+    def more_text(self, text: str) -> Delta:
+        """Fold in a chunk that is the one before, but for its text."""
         self._text.append(text)
-        self.started = True
-        return Delta(text)
+        return _new_tuple(Delta, (text, *NOTHING_MORE))  # half the time that its constructor takes
 
     def _feed_any(self, chunk: Mapping[str, Any]) -> Delta | None:
+        self.steady, self.chunks_seen = False, True
+        self._top.update({key: value for key, value in chunk.items() if value is not None})
         if "error" in self._top:
             self._note_error(self._top.pop("error"))
         elif says_error(chunk):
             self._note_error(chunk)
+        else:
+            self._head = dict(chunk)
         choices, added = chunk.get("choices"), None
         for choice in choices if choices.__class__ is list else ():
             if choice.__class__ is not dict:
@@ -131,8 +137,6 @@ class ReplyBuilder:
                 added = self._feed_choice(choice)
             else:
                 self._note_error(choice.get("error"))
-        if added is not None:
-            self.started = True
         return added
 
     def feed_afterwards(self, chunk: Mapping[str, Any]) -> None:
@@ -150,20 +154,32 @@ class ReplyBuilder:
         if not self.answered:
             self.answered = any(choice.get(key) is not None for key in OF_AN_ANSWER)
         added: dict[str, Any] = {}
-        delta: Any = None
-        for key, value in choice.items():
-            if value and key in _BESIDE_DELTA:
-                _BESIDE_DELTA[key](self, value, added)
-            elif value and (key == "delta" or (key == "message" and not delta)):
-                delta = value
+        said = [key for key, value in choice.items() if value and key != "delta"]
+        for key in said:
+            if key in _BESIDE_DELTA:
+                _BESIDE_DELTA[key](self, choice[key], added)
+        if not said:
+            self._beside = dict(choice)
         if self._finish == "error" and self.error is None:
             self.error = broken_off(self._native)
+        return self._feed_delta(choice.get("delta") or choice.get("message"), added)
+
+    def _feed_delta(self, delta: Any, added: dict[str, Any]) -> Delta | None:
+        """Fold in what is in a delta; ``added`` is what stands beside it."""
         for key, value in delta.items() if delta.__class__ is dict else ():
-            if key == "content" and value is not None:
+            if value:
+                if key in _IN_DELTA:
+                    _IN_DELTA[key](self, value, delta, added)
+            elif key == "content" and value is not None:
                 self._content_seen = True
-            if key in _IN_DELTA and (value or key == "reasoning_details"):
-                _IN_DELTA[key](self, value, delta, added)
-        return Delta(**added) if added else None
+            elif key == "reasoning_details":
+                self._feed_details(value, delta, added)
+        if not added:
+            return None
+        self.started = True
+        if len(added) == 1 and "reasoning" in added:  # the constructor takes four times as long
+            return _new_tuple(Delta, ("", added["reasoning"], *_NOTHING_AFTER_REASONING))
+        return Delta(**added)
 
     def _feed_finish(self, value: Any, _: dict[str, Any]) -> None:
         """Reasons come once, or again in the usage chunk; an error may follow a normal reason."""
@@ -191,6 +207,7 @@ class ReplyBuilder:
                 added["logprobs"] = value
 
     def _feed_text(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
+        self._content_seen = True
         text = content_text(value)
         if text:
             self._text.append(text)
@@ -245,14 +262,14 @@ class ReplyBuilder:
             added["audio"] = value
 
     @property
+    def texts(self) -> int:
+        """How many pieces of text came."""
+        return len(self._text)
+
+    @property
     def finish_reason(self) -> str | None:
         """The finish reason, once it is known."""
         return self._finish
-
-    @property
-    def chunks_seen(self) -> bool:
-        """Whether any chunk came at all."""
-        return bool(self._top)
 
     def missing_call_ids(self) -> list[ToolCallDelta]:
         """At the end: ids for tool calls that came without one."""

@@ -201,7 +201,10 @@ MakeChunk = Callable[[str, dict[str, Any], list[ToolCallChunk]], ChatGenerationC
 """Text, additional_kwargs and pieces of tool calls -> a chunk that is not the last. The objects become the chunk's."""
 
 _new = object.__new__
-_set = object.__setattr__  # pydantic's own assignment looks each name up first
+# Where pydantic keeps what is no field; its own assignment looks each name up first.
+_set_given = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
 def ordinary_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
@@ -218,30 +221,31 @@ def ordinary_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[To
 def direct_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
     """The same chunk, its fields filled directly."""
     calls: list[Any] = [started_call(piece) for piece in pieces] if pieces else pieces
-    message: AnswerChunk = _new(AnswerChunk)
-    fields = {
-        "content": text,
-        "additional_kwargs": additional_kwargs,
-        "response_metadata": {"model_provider": PROVIDER},
-        "type": "AIMessageChunk",
-        "name": None,
-        "id": None,
-        "tool_calls": [call for call in calls if call["type"] == "tool_call"] if calls else [],
-        "invalid_tool_calls": [call for call in calls if call["type"] == "invalid_tool_call"] if calls else [],
-        "usage_metadata": None,
-        "tool_call_chunks": pieces,
-        "chunk_position": None,
-    }
     given = {"content", "additional_kwargs", "response_metadata", "tool_call_chunks"}
-    _set(message, "__dict__", fields)
-    _set(message, "__pydantic_fields_set__", given | {"tool_calls", "invalid_tool_calls"} if calls else given)
-    _set(message, "__pydantic_extra__", {})
-    _set(message, "__pydantic_private__", None)
+    message: AnswerChunk = _new(AnswerChunk)
+    fields = message.__dict__
+    fields["content"] = text
+    fields["additional_kwargs"] = additional_kwargs
+    fields["response_metadata"] = {"model_provider": PROVIDER}
+    fields["type"] = "AIMessageChunk"
+    fields["name"] = fields["id"] = None
+    fields["tool_calls"] = [call for call in calls if call["type"] == "tool_call"] if calls else []
+    fields["invalid_tool_calls"] = [call for call in calls if call["type"] == "invalid_tool_call"] if calls else []
+    fields["usage_metadata"] = None
+    fields["tool_call_chunks"] = pieces
+    fields["chunk_position"] = None
+    _set_given(message, given | {"tool_calls", "invalid_tool_calls"} if calls else given)
+    _set_extra(message, {})
+    _set_private(message, None)
     chunk: ChatGenerationChunk = _new(ChatGenerationChunk)
-    _set(chunk, "__dict__", {"text": text, "generation_info": None, "type": "ChatGenerationChunk", "message": message})
-    _set(chunk, "__pydantic_fields_set__", {"message", "text"})
-    _set(chunk, "__pydantic_extra__", None)
-    _set(chunk, "__pydantic_private__", None)
+    fields = chunk.__dict__
+    fields["text"] = text
+    fields["generation_info"] = None
+    fields["type"] = "ChatGenerationChunk"
+    fields["message"] = message
+    _set_given(chunk, {"message", "text"})
+    _set_extra(chunk, None)
+    _set_private(chunk, None)
     return chunk
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatResponse, CitationBlock, ImageBlock, ThinkingBlock, ToolCallBlock
 
 from openrouter_adapters.core.reply import Reply
-from openrouter_adapters.core.stream import Delta
+from openrouter_adapters.core.stream import NOTHING_MORE, Delta
 from openrouter_adapters.core.tool_calls import ToolCallDelta
 from openrouter_adapters.llamaindex import filled
 from openrouter_adapters.llamaindex.answers import (
@@ -19,8 +19,6 @@ from openrouter_adapters.llamaindex.answers import (
     logprob_rows,
     spoken,
 )
-
-_NOTHING_MORE = Delta()[1:]
 
 
 class Progress:
@@ -63,7 +61,7 @@ class Progress:
         words = delta.text
         if words:
             self._text += words
-        more = {} if delta[1:] == _NOTHING_MORE else self._more(delta)
+        more = {} if delta[1:] == NOTHING_MORE else self._more(delta)
         rows = logprob_rows(delta.logprobs) if delta.logprobs else None
         calls = {"tool_calls": [*self._calls]} if self._calls else {}
         after = [*self._images, *self._citations, *self._call_blocks]
