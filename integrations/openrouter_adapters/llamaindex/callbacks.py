@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, aclosing, closing
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.instrumentation.event_handlers import NullEventHandler
+from llama_index.core.llms.callbacks import dispatcher, llm_chat_callback, llm_completion_callback
 
 from openrouter_adapters.core.leaving import aclose
 
@@ -24,15 +25,15 @@ U = TypeVar("U")
 G = TypeVar("G")
 
 
-class Told(Protocol):
+class Decorator(Protocol):
     """A decorator that keeps a method's type; LlamaIndex's own annotations lose it."""
 
     def __call__(self, method: F) -> F:
         """Decorate a method."""
 
 
-told_chat: Told = llm_chat_callback()
-told_completion: Told = llm_completion_callback()
+told_chat: Decorator = llm_chat_callback()
+told_completion: Decorator = llm_completion_callback()
 
 
 def changed(items: Generator[T, None, None], change: Callable[[T], U]) -> Generator[U, None, None]:
@@ -49,14 +50,62 @@ async def achanged(items: AsyncGenerator[T, None], change: Callable[[T], U]) -> 
             yield change(item)
 
 
-# The generator that a method has just made, on its way past the callbacks to the shell around them.
-_connected: ContextVar[list[Any]] = ContextVar("_connected")
+class Told:
+    """A stream on its way past LlamaIndex's callbacks to the shell around them.
+
+    LlamaIndex makes an event of every item, which takes as long as all that we do for it. Where nobody hears events,
+    its callbacks get no item but the last, or what broke the stream off, and end the call by that as ever.
+
+    Attributes:
+        items: the generator that owns the connection.
+        heard: whether the callbacks are to see each item: a handler of events was there when the stream began.
+        last: the last item that was handed over.
+        error: what broke it off.
+    """
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+        self.heard = _events_are_heard()
+        self.last: Any = None
+        self.error: BaseException | None = None
+
+    def end(self) -> Generator[Any, None, None]:
+        """What LlamaIndex is told of a stream at its end."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        if self.last is not None:
+            yield self.last
+
+    async def aend(self) -> AsyncGenerator[Any, None]:
+        """As `end`."""
+        for last in self.end():
+            yield last
 
 
-def owns_connection(items: G) -> G:
-    """Make known the generator that owns a connection; called by a method under `closes` or `acloses`."""
-    _connected.get().append(items)
-    return items
+def _events_are_heard() -> bool:
+    """Whether there is a handler of LlamaIndex's events, beside the one that does nothing."""
+    at: Any = dispatcher
+    while at:
+        if any(not isinstance(handler, NullEventHandler) for handler in at.event_handlers):
+            return True
+        at = at.parent if at.propagate else None
+    return False
+
+
+_made: ContextVar[list[Told]] = ContextVar("_made")
+
+
+def told(items: G) -> G:
+    """Make known the generator that owns a connection; called by a method under `closes` or `acloses`.
+
+    Returns:
+        What the method returns to LlamaIndex's callbacks.
+    """
+    stream = Told(items)
+    _made.get().append(stream)
+    end: Any = items if stream.heard else stream.aend() if isinstance(items, AsyncGenerator) else stream.end()
+    return cast("G", end)
 
 
 def closes(method: Callable[P, Generator[T, None, None]]) -> Callable[P, Generator[T, None, None]]:
@@ -64,13 +113,13 @@ def closes(method: Callable[P, Generator[T, None, None]]) -> Callable[P, Generat
 
     @wraps(method)
     def shell(*args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
-        noted: list[Any] = []
-        token = _connected.set(noted)
+        made: list[Told] = []
+        token = _made.set(made)
         try:
             items = method(*args, **kwargs)
         finally:
-            _connected.reset(token)
-        return _closing(items, *noted)
+            _made.reset(token)
+        return _closing(items, *made)
 
     return shell
 
@@ -82,26 +131,47 @@ def acloses(
 
     @wraps(method)
     async def shell(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
-        noted: list[Any] = []
-        token = _connected.set(noted)
+        made: list[Told] = []
+        token = _made.set(made)
         try:
             items = await method(*args, **kwargs)
         finally:
-            _connected.reset(token)
-        return aclosed_with(items, *noted)
+            _made.reset(token)
+        return _aclosing(items, *made)
 
     return shell
 
 
-def _closing(items: Generator[T, None, None], inner: Generator[Any, None, None]) -> Generator[T, None, None]:
-    with closing(inner):
-        yield from items
+def _closing(seen: Generator[T, None, None], stream: Told) -> Generator[T, None, None]:
+    """The items of a stream, ``seen`` being what LlamaIndex made of it."""
+    with closing(stream.items):
+        if stream.heard:
+            yield from seen
+            return
+        try:
+            for item in stream.items:
+                stream.last = item
+                yield item
+        except BaseException as error:
+            stream.error = error
+        for _ in seen:  # raises that
+            pass
 
 
-async def aclosed_with(items: AsyncGenerator[T, None], *within: AsyncGenerator[Any, None]) -> AsyncGenerator[T, None]:
-    """The items of an async generator; at their end, or when it is left, that and those within are closed."""
+async def _aclosing(seen: AsyncGenerator[T, None], stream: Told) -> AsyncGenerator[T, None]:
+    """As `_closing`."""
     async with AsyncExitStack() as left:
-        for each in (*reversed(within), items):
+        for each in (stream.items, seen):
             left.push_async_callback(aclose, each)
-        async for item in items:
-            yield item
+        if stream.heard:
+            async for item in seen:
+                yield item
+            return
+        try:
+            async for item in stream.items:
+                stream.last = item
+                yield item
+        except BaseException as error:
+            stream.error = error
+        async for _ in seen:
+            pass

@@ -24,7 +24,15 @@ from openrouter_adapters.core.records import ANSWERED
 from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
 from openrouter_adapters.core.tools import call_tools, listed
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
-from openrouter_adapters.llamaindex.callbacks import acloses, closes, owns_connection, told_chat, told_completion
+from openrouter_adapters.llamaindex.callbacks import (
+    achanged,
+    acloses,
+    changed,
+    closes,
+    told,
+    told_chat,
+    told_completion,
+)
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import spelled_out
@@ -157,7 +165,7 @@ class OpenRouter(StructuredPrediction):
     @override
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, piece by piece; the last item is the whole answer. Closing it early closes the connection."""
-        return owns_connection(self._items(*self._chat_request(messages, kwargs)))
+        return told(self._items(*self._chat_request(messages, kwargs)))
 
     @told_chat
     @override
@@ -170,7 +178,7 @@ class OpenRouter(StructuredPrediction):
     @override
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
-        return owns_connection(self._aitems(*self._chat_request(messages, kwargs)))
+        return told(self._aitems(*self._chat_request(messages, kwargs)))
 
     # ---- complete: the same endpoint, one user message
 
@@ -191,8 +199,7 @@ class OpenRouter(StructuredPrediction):
     @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As `complete`, piece by piece; the last item is the whole answer."""
-        items = owns_connection(self._items(*self._prompt_request(prompt, formatted, kwargs)))
-        return (completion_response(item) for item in items)
+        return told(changed(self._items(*self._prompt_request(prompt, formatted, kwargs)), completion_response))
 
     @told_completion
     @override
@@ -205,8 +212,7 @@ class OpenRouter(StructuredPrediction):
     @override
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As `stream_complete`."""
-        items = owns_connection(self._aitems(*self._prompt_request(prompt, formatted, kwargs)))
-        return (completion_response(item) async for item in items)
+        return told(achanged(self._aitems(*self._prompt_request(prompt, formatted, kwargs)), completion_response))
 
     # ---- objects
 
