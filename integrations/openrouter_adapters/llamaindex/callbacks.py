@@ -7,8 +7,9 @@ the caller holds is one of ours, which closes both.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing, suppress
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -173,5 +174,21 @@ async def _aclosing(seen: AsyncGenerator[T, None], stream: Told) -> AsyncGenerat
                 yield item
         except BaseException as error:
             stream.error = error
-        async for _ in seen:
-            pass
+        _end(seen)
+
+
+def _end(seen: AsyncGenerator[Any, None]) -> None:
+    """Let LlamaIndex end a call whose stream has ended, or was broken off.
+
+    It awaits nothing then, so no event loop is needed: the one that was there may be shutting down, and complains about
+    generators that begin meanwhile.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        with suppress(StopAsyncIteration):
+            while True:
+                with suppress(StopIteration):  # an item
+                    seen.__anext__().send(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
