@@ -12,6 +12,7 @@ The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
@@ -116,10 +117,23 @@ else:  # sent as they are, whatever is in them: the API is the authority
     KeyOption = SecretStr | None
 
 
+_building = threading.Lock()
+
+
+def built(cls: type[BaseModel]) -> None:
+    """Build a class's validator, once: several threads may make their first model at the same time."""
+    if not cls.__pydantic_complete__:
+        with _building:
+            cls.model_rebuild()
+
+
 class EndpointOptions(BaseModel):
     """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
+    # Validators are built when the first model object is made: those of all classes on the way are half an import.
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
+    )
 
     # Names that people bring along from other packages, and what they are called here.
     option_aliases: ClassVar[Mapping[str, str]] = {}
@@ -196,6 +210,7 @@ class EndpointOptions(BaseModel):
         def __init__(self, *args: Any, **given: Any) -> None:
             if args:
                 raise TypeError(f"{type(self).__name__} takes arguments by name: write model={args[0]!r}")
+            built(type(self))
             named = known_arguments(type(self), self.option_aliases, given, INSIDE_OPTIONS)
             filled = from_environment(named)
             validated(type(self).__name__, partial(super().__init__, **filled))

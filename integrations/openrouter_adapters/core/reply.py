@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from openrouter_adapters.core.catalog import same_model
 from openrouter_adapters.core.reasoning import details_text
 from openrouter_adapters.core.tool_calls import BROKEN_OFF, ToolCall, cut_short, read_calls
 from openrouter_adapters.core.usage import Usage
@@ -167,6 +166,8 @@ def fallback_used(asked: Sequence[str], served: str | None) -> bool | None:
         return None
     if served in asked:
         return served != asked[0]
+    from openrouter_adapters.core.catalog import same_model
+
     first = same_model(asked[0], served)
     if first is not False:
         return None if first is None else False

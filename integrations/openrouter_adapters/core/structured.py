@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from openrouter_adapters.core.json_text import read_json, read_json_among_words
@@ -34,8 +33,7 @@ class Called(NamedTuple):
     arguments: dict[str, Any] | str
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What of an answer matters here.
 
     Attributes:
@@ -63,8 +61,7 @@ class NotAsAsked(ValueError):
         self.refused = refused
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """How an answer is read.
 
     Attributes:

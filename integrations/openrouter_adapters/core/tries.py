@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from openrouter_adapters.core.account import Account, open_account
-from openrouter_adapters.core.records import CallRecord
-from openrouter_adapters.core.usage import Usage
-from openrouter_adapters.core.wire import int_of, known, text_of
+from openrouter_adapters.core.wire import known
 
 if TYPE_CHECKING:
+    from openrouter_adapters.core.account import Account
     from openrouter_adapters.core.errors import OpenRouterError, Specialize
     from openrouter_adapters.core.request import Request
 
@@ -45,7 +42,10 @@ class Tries:
         Raises:
             BudgetExceededError, ValueError: as `core.account.Account`.
         """
-        self.account = open_account(self.request, specialize)
+        if "openrouter_adapters.core.costs" in sys.modules:  # or nobody counts
+            from openrouter_adapters.core.account import open_account
+
+            self.account = open_account(self.request, specialize)
 
     def cut_off(self, error: BaseException) -> None:
         """Something else than the request's own trouble ended the try."""
@@ -121,29 +121,3 @@ def failure(error: OpenRouterError) -> dict[str, Any]:
         token_usage=dict(usage.wire) or None if usage else None,
         may_be_charged=error.may_be_charged or None,
     )
-
-
-def failed_record(record: CallRecord, told: Mapping[str, Any]) -> CallRecord:
-    """The record of a failed try, by what an answer says of it.
-
-    Args:
-        record: what is known of the call.
-        told: what `failure` made of it.
-    """
-    made = record.used(Usage.from_wire(told.get("token_usage")))
-    return replace(
-        made,
-        # Of one that said nothing of its cost, the model is the one that was asked.
-        model=text_of(told.get("model")) if made.cost is not None else None,
-        provider=text_of(told.get("provider")),
-        id=text_of(told.get("id")),
-        served=told.get("may_be_charged") is True,
-        outcome=text_of(told.get("error")) or "OpenRouterError",
-        status_code=int_of(told.get("status_code")),
-    )
-
-
-def record_of_error(record: CallRecord, error: OpenRouterError) -> CallRecord:
-    """The record of a failed try, by its error, which has what had arrived of an answer."""
-    partial = error.partial
-    return replace(failed_record(record, failure(error)), model=partial.model if partial else None)

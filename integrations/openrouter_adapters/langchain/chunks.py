@@ -28,10 +28,11 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGenerationChunk
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import from_json
 from typing_extensions import override
 
+from openrouter_adapters.core.options import built
 from openrouter_adapters.core.tool_calls import BROKEN_OFF, parse_args
 from openrouter_adapters.core.wire import money_of
 
@@ -57,6 +58,8 @@ class _AsMessage:
 
 class AnswerChunk(_AsMessage, AIMessageChunk):
     """One piece of a streamed answer, or a sum of pieces."""
+
+    model_config = ConfigDict(defer_build=True)  # built with the first stream, by `chunk_maker`
 
     @model_validator(mode="after")
     @override
@@ -258,6 +261,7 @@ def state(model: BaseModel) -> tuple[Any, ...]:
 @cache
 def chunk_maker() -> MakeChunk:
     """The way to build chunks here; checked once, since it leans on how pydantic and core store fields."""
+    built(AnswerChunk)
     piece = ToolCallChunk(name="a", args='{"b": "c', id="d", index=0, type="tool_call_chunk")
     samples: list[tuple[str, dict[str, Any], list[ToolCallChunk]]] = [
         ("a", {}, []),

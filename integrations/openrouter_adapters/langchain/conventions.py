@@ -25,20 +25,21 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from openrouter_adapters import __version__
-from openrouter_adapters.core import catalog
 from openrouter_adapters.core.arguments import SECRET, without_user
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import headers_of
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.langchain.cancellation import cancellation_told
 from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
-from openrouter_adapters.langchain.costs import cancellation_told
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tags import RUN_TAGS, given_tags, tags_to_come, with_tags
 from openrouter_adapters.langchain.tools import wire_forms, wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import _ChatModelBinding
+
+    from openrouter_adapters.core.catalog import Model
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
@@ -53,6 +54,8 @@ def profile(slug: str | None) -> ModelProfile | None:
     Args:
         slug: the model, as in a request.
     """
+    from openrouter_adapters.core import catalog
+
     model = catalog.find(slug) if slug else None
     if model is None:
         return None
@@ -61,28 +64,30 @@ def profile(slug: str | None) -> ModelProfile | None:
     return cast("ModelProfile", known_here)
 
 
-def _limits(model: catalog.Model) -> dict[str, Any]:
+def _limits(model: Model) -> dict[str, Any]:
     window = model.provider_context_length or model.context_length
     return known(name=model.name, max_input_tokens=window, max_output_tokens=model.max_completion_tokens)
 
 
-def _modalities(model: catalog.Model) -> dict[str, Any]:
+def _modalities(model: Model) -> dict[str, Any]:
     """PDFs can be given to every model: OpenRouter parses them where the model does not read them itself."""
     reads = {f"{kind}_inputs": model.reads(kind) for kind in ("text", "image", "audio", "video")}
     makes = {f"{kind}_outputs": model.makes(kind) for kind in ("text", "image", "audio", "video")}
     return known(**reads, image_url_inputs=model.reads("image"), pdf_inputs=True, **makes)
 
 
-def _abilities(model: catalog.Model) -> dict[str, Any]:
-    reasoning = model.reasoning or catalog.ReasoningSupport()
+def _abilities(model: Model) -> dict[str, Any]:
+    reasoning = model.reasoning
     return known(
         tool_calling=model.supports("tools"),
         tool_choice=model.supports("tool_choice"),
         structured_output=model.supports("structured_outputs"),
         temperature=model.supports("temperature"),
         reasoning_output=model.supports("reasoning"),
-        reasoning_effort_levels=list(reasoning.supported_efforts) if reasoning.supported_efforts else None,
-        reasoning_effort_default=reasoning.default_effort,
+        reasoning_effort_levels=list(reasoning.supported_efforts)
+        if reasoning and reasoning.supported_efforts
+        else None,
+        reasoning_effort_default=reasoning.default_effort if reasoning else None,
     )
 
 

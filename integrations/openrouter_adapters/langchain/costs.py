@@ -6,7 +6,6 @@ gave says so (``from_cache``) and is not counted; neither is an answer of anothe
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseRunManager
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
+from openrouter_adapters.core.failures import failed_record, record_of_error
 from openrouter_adapters.core.records import LEFT, CallRecord, HeardCosts, tags_of
-from openrouter_adapters.core.tries import failed_record, record_of_error
 from openrouter_adapters.core.usage import Usage
 from openrouter_adapters.core.wire import dict_of, dicts_of
 from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
@@ -121,19 +120,6 @@ class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
         """The run, once: a handler that was given twice is told twice."""
         with self._lock:
             return self._open.pop(run_id, None)
-
-
-@contextmanager
-def cancellation_told(run: BaseRunManager | None) -> Iterator[None]:
-    """Around what ``ainvoke`` awaits: tells our handlers that it was cancelled, of which LangChain tells nobody."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        if run:
-            for handler in run.handlers:
-                if isinstance(handler, OpenRouterCostHandler):
-                    handler.on_llm_error(error, run_id=run.run_id)
-        raise
 
 
 # ---------------------------------------------------------------------------------------------------- what runs tell

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -31,8 +30,7 @@ from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, known, text
 from openrouter_adapters.llamaindex.raw import raw
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What of a request shapes its answer.
 
     Attributes:

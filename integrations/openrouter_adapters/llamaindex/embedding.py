@@ -17,6 +17,7 @@ from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.llamaindex.batches import Batches, in_batches, noted
 from openrouter_adapters.llamaindex.embedding_events import told_images, told_texts
+from openrouter_adapters.llamaindex.ending import ToldFetches
 from openrouter_adapters.llamaindex.inputs import (
     Embeddable,
     Image,
@@ -27,7 +28,6 @@ from openrouter_adapters.llamaindex.inputs import (
     wire_input,
 )
 from openrouter_adapters.llamaindex.shorthand import AdditionalKwargs, spelled_out
-from openrouter_adapters.llamaindex.spending import ToldFetches
 from openrouter_adapters.llamaindex.tags import tagged
 
 WORKERS = 4

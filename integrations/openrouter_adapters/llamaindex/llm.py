@@ -20,7 +20,6 @@ from llama_index.core.llms.llm import ToolSelection
 from pydantic import BaseModel
 from typing_extensions import override
 
-from openrouter_adapters.core.records import ANSWERED
 from openrouter_adapters.core.request import Request, build_request, request_body, requiring_parameters
 from openrouter_adapters.core.tools import call_tools, listed
 from openrouter_adapters.llamaindex.answers import Asked, chat_response, completion_response
@@ -33,12 +32,11 @@ from openrouter_adapters.llamaindex.callbacks import (
     told_chat,
     told_completion,
 )
+from openrouter_adapters.llamaindex.ending import Ending
 from openrouter_adapters.llamaindex.messages import wire_messages
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import spelled_out
-from openrouter_adapters.llamaindex.spending import Ending
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
-from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
 from openrouter_adapters.llamaindex.tags import tagged
 from openrouter_adapters.llamaindex.tools import (
     cut_off,
@@ -129,7 +127,7 @@ class OpenRouter(StructuredPrediction):
                 ending.so_far = stream.reply
                 for delta in stream:
                     yield progress.item(delta)
-            ending.outcome = ANSWERED
+            ending.whole = True
             yield from progress.end(stream.reply())
 
     async def _aitems(self, request: Request, asked: Asked) -> ChatResponseAsyncGen:
@@ -139,7 +137,7 @@ class OpenRouter(StructuredPrediction):
                 ending.so_far = stream.reply
                 async for delta in stream:
                     yield progress.item(delta)
-            ending.outcome = ANSWERED
+            ending.whole = True
             for item in progress.end(stream.reply()):
                 yield item
 
@@ -229,6 +227,8 @@ class OpenRouter(StructuredPrediction):
         schema_of(output_cls)
         if self._left_to_core:
             return super().as_structured_llm(output_cls, **kwargs)
+        from openrouter_adapters.llamaindex.structured_llm import OpenRouterStructuredLLM
+
         return OpenRouterStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
     # ---- tools

@@ -7,6 +7,7 @@ somebody else imports it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import wrapt  # comes with llama-index-core
@@ -18,17 +19,18 @@ EMBEDDINGS = ("llama_index.core.embeddings.loading", "RECOGNIZED_EMBEDDINGS")
 """Where `load_embed_model` looks."""
 
 
-def loadable(cls: type[BaseComponent], where: tuple[str, str]) -> None:
+def loadable(get: Callable[[], type[BaseComponent]], where: tuple[str, str]) -> None:
     """Let LlamaIndex load a class by its ``class_name()``.
 
     Args:
-        cls: the class.
+        get: gives the class, once there is a table for it.
         where: `LLMS` or `EMBEDDINGS`.
     """
     module, table = where
 
     def enter(loaded: ModuleType) -> None:
         known: dict[str, object] = getattr(loaded, table, {})  # another core may have no such table
+        cls = get()
         known[cls.class_name()] = cls
 
     wrapt.register_post_import_hook(enter, module)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.base.llms.types import LLMMetadata
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from openrouter_adapters.core.catalog import Model, all_support, find
 from openrouter_adapters.core.options import OpenRouterOptions
 from openrouter_adapters.core.request import checked_call, models_in, request_body
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.shorthand import ALIASES, AdditionalKwargs, spelled_out
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.catalog import Model
 
 UNKNOWN_WINDOW = 32_768
 """Tokens; the context window of a model that the catalogue does not know.
@@ -64,6 +66,8 @@ class LLMOptions(AdditionalKwargs, OpenRouterOptions):
         nothing, and with so much kept free for the answer nothing could be asked. With fallback models it all describes
         the first.
         """
+        from openrouter_adapters.core.catalog import find
+
         body = self._planned({})
         first = models_in(body)[:1]
         window = self.context_window or _window(find(first[0]) if first else None)
@@ -84,7 +88,13 @@ class LLMOptions(AdditionalKwargs, OpenRouterOptions):
         """Whether models can call functions, as far as anybody knows."""
         if self.is_function_calling_model is not None:
             return self.is_function_calling_model
-        return all_support(models, "tools") is not False
+        return self._all_support(models, "tools") is not False
+
+    def _all_support(self, models: tuple[str, ...], parameter: str) -> bool | None:
+        """As `core.catalog.all_support`, which is loaded when a model is planned with."""
+        from openrouter_adapters.core.catalog import all_support
+
+        return all_support(models, parameter)
 
     def _planned(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """The body of a call as far as LlamaIndex plans with it."""

@@ -19,9 +19,9 @@ from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import Request, checked_call
 from openrouter_adapters.core.rerank import Rank, Ranked
 from openrouter_adapters.core.wire import known
+from openrouter_adapters.llamaindex.ending import ToldFetches
 from openrouter_adapters.llamaindex.inputs import Rankable, ranked_documents
 from openrouter_adapters.llamaindex.model import LlamaIndexModel
-from openrouter_adapters.llamaindex.spending import ToldFetches
 from openrouter_adapters.llamaindex.tags import tagged
 
 _OF_NODES = ("metadata_mode", "rank_images")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.core.instrumentation.events.llm import (
@@ -22,7 +21,6 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field, StrictBool
 from typing_extensions import override
 
-from openrouter_adapters.core.catalog import all_support
 from openrouter_adapters.core.request import request_body
 from openrouter_adapters.core.schema import can_be_strict
 from openrouter_adapters.llamaindex.callbacks import achanged, changed
@@ -45,8 +43,7 @@ _PROGRAMS: Mapping[PydanticProgramMode, Mode | None] = {
 _SAID_OTHERWISE = ("tool_required", "allow_parallel_tool_calls")
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction(Generic[M]):
+class Prediction(NamedTuple, Generic[M]):
     """One prediction that was asked for.
 
     Attributes:
@@ -106,7 +103,9 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         if said and not (as_format and own_word and not own_program):
             return said
         models = self.asked_models(call)
-        if as_format or (as_format is None and can_be_strict(schema) and all_support(models, "structured_outputs")):
+        if as_format or (
+            as_format is None and can_be_strict(schema) and self._all_support(models, "structured_outputs")
+        ):
             return "json_schema"
         return "tool" if self._made_to_call(models) else "text"
 
@@ -114,7 +113,7 @@ class StructuredPrediction(GuardedCalls, LLMOptions, FunctionCallingLLM, ReActPr
         """Whether a function can be demanded of models, as far as anybody knows."""
         if self.is_function_calling_model is not None:
             return self.is_function_calling_model
-        return self.calls_tools(models) and all_support(models, "tool_choice") is not False
+        return self.calls_tools(models) and self._all_support(models, "tool_choice") is not False
 
     def _beside_function(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """The call, with what the LLM's own options say: server tools stay beside the function, a format does not."""

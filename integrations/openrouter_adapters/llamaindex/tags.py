@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags  # comes with llama-index-core
 
-from openrouter_adapters.core.records import tags_of
 from openrouter_adapters.core.request import Request
 
 _OF_LLAMAINDEX = "llamaindex."  # such as llamaindex.run_id, another for each run of a workflow
@@ -15,6 +14,8 @@ _OF_LLAMAINDEX = "llamaindex."  # such as llamaindex.run_id, another for each ru
 
 def words_of(tags: Mapping[str, object]) -> tuple[str, ...]:
     """Instrument tags as ``key:value``, without those that LlamaIndex sets itself."""
+    from openrouter_adapters.core.records import tags_of
+
     return tags_of({key: value for key, value in tags.items() if not str(key).startswith(_OF_LLAMAINDEX)})
 
 

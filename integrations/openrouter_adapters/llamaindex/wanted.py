@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.output_parsers import PydanticOutputParser
@@ -54,8 +53,7 @@ def _remedy(given: Any) -> str:
     return "make it one, class Answer(pydantic.BaseModel): ..."
 
 
-@dataclass(frozen=True, slots=True)
-class Read(Generic[T]):
+class Read(NamedTuple, Generic[T]):
     """An object that was read.
 
     Attributes:
@@ -79,8 +77,7 @@ def on_top(llm_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted(Generic[M]):
+class Wanted(NamedTuple, Generic[M]):
     """What an answer has to be, and how it is asked for.
 
     Attributes:
