@@ -215,9 +215,7 @@ def test_an_exception_that_is_none_of_the_networks_comes_as_it_is(
     with pytest.raises(TypeError) as caught:
         client.complete(build_request(options, {}, MESSAGES))
     assert caught.value.__cause__ is not caught.value
-    assert [entry for entry in caught.traceback if "json" in str(entry.path)], (
-        "where it came from is still to be seen"
-    )
+    assert [entry for entry in caught.traceback if "json" in str(entry.path)], "where it came from is still to be seen"
 
 
 @ways
