@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from openrouter_adapters.core.words import nearest
+
 T = TypeVar("T")
 
 _ENVIRONMENT = {
@@ -119,15 +121,9 @@ def own_names(aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str,
 
 def unknown_argument(place: str, name: str, names: Iterable[str], inside: Mapping[str, str]) -> str:
     """What to say of an argument that nobody knows; see `known_arguments`."""
-    near = _nearest(name, names)
+    near = nearest(name, names)
     meant = f"did you mean {near!r}?" if near else "for a new wire field use extra_body={...}."
     return f"{place} got an unknown argument {name!r}: {_remedy(name, inside) or meant}"
-
-
-def _nearest(name: str, names: Iterable[str]) -> str | None:
-    from difflib import get_close_matches  # for mistakes alone
-
-    return next(iter(get_close_matches(name, sorted(names), n=1)), None)
 
 
 def _remedy(name: str, inside: Mapping[str, str]) -> str | None:
@@ -397,5 +393,5 @@ def warn_of_unknown_keys(option: str, value: Mapping[str, Any] | None, known: It
     names = list(known)
     strange = [str(key) for key in value or () if key not in names]
     if strange:
-        hints = [f"{key!r}" + (f" (did you mean {n!r}?)" if (n := _nearest(key, names)) else "") for key in strange]
+        hints = [f"{key!r}" + (f" (did you mean {n!r}?)" if (n := nearest(key, names)) else "") for key in strange]
         warnings.warn(f"{option}: unknown key {', '.join(hints)} is sent as it is", UserWarning, stacklevel=3)

@@ -1,9 +1,10 @@
-"""The words in what a server says when something went wrong, of whatever shape that is."""
+"""Words: those in what a server says when something went wrong, of whatever shape; and the one that was meant."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _WORDS = ("message", "detail", "error", "errors", "msg", "reason", "title")
@@ -49,3 +50,10 @@ def in_short(text: str) -> str:
     """Somebody's words, short enough to be read, and without characters that do things to a terminal."""
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text):,} characters)"
     return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in shown)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Which of some names was meant perhaps; None: none of them is near."""
+    from difflib import get_close_matches  # for mistakes alone
+
+    return next(iter(get_close_matches(name, sorted(names), n=1)), None)
