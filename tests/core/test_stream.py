@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -51,6 +52,21 @@ def test_every_recorded_end_counts_once(end: list[dict[str, Any]]) -> None:
     assert (reply.text, reply.finish_reason, reply.native_finish_reason) == ("Hello", "stop", "stop")
     assert reply.usage is not None and reply.usage.total_tokens == 5
     assert (reply.model, reply.provider, reply.id) == ("a/b", "P", "gen-1")
+
+
+def test_a_chunk_may_be_nothing_but_its_delta() -> None:
+    builder = ReplyBuilder()
+    for text in ("Hel", "lo"):
+        assert builder.feed({"choices": [{"delta": {"content": text}}]}) == Delta(text)
+    assert builder.chunks_seen and builder.answered and builder.started and builder.reply().text == "Hello"
+
+
+def test_folding_a_chunk_leaves_it_as_it_is() -> None:
+    builder = ReplyBuilder()
+    for piece in (chunk({"content": "a"}), chunk({"content": "b"}), chunk({"reasoning": "c"}), chunk(usage=USAGE)):
+        before = copy.deepcopy(piece)
+        builder.feed(piece)
+        assert piece == before
 
 
 def test_an_error_chunk_keeps_what_came_with_it() -> None:

@@ -5,8 +5,9 @@ import copy
 import inspect
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -17,12 +18,12 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import instrument_tags
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
-from llama_index.core.llms import LLM, ChatMessage
+from llama_index.core.llms import LLM, ChatMessage, callbacks
 from llama_index.core.rate_limiter import BaseRateLimiter, TokenBucketRateLimiter
 from llama_index.core.tools import FunctionTool
 from pydantic import TypeAdapter
 
-from openrouter_adapters import InvalidRequestError
+from openrouter_adapters import InvalidRequestError, StreamInterruptedError
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 from openrouter_adapters.llamaindex.secrets import Hidden
@@ -47,6 +48,13 @@ async def used(llm: OpenRouter, method: str, **options: Any) -> None:
                 pass
     elif "stream" in method:
         list(result)
+
+
+async def in_async(stream: Any) -> AsyncIterator[Any]:
+    """A sync stream, read like an async one."""
+    with closing(stream):
+        for item in stream:
+            yield item
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -164,6 +172,44 @@ async def test_a_stream_that_is_left_is_told_once(
         "LLMChatInProgressEvent",
         "ExceptionEvent",
     ]
+    await llm.aclose()
+
+
+STREAMS = [method for method in METHODS if "stream" in method]
+
+
+@pytest.mark.parametrize("method", STREAMS)
+@pytest.mark.parametrize("how", ["read", "left", "broken"])
+async def test_without_a_handler_of_events_a_stream_is_told_all_the_same(
+    make: Callable[..., OpenRouter], gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch, how: str, method: str
+) -> None:
+    """Events of single items are made for nobody; what is told of the whole call is what is told with them."""
+    heard, made = Heard(), list[Any]()
+    for name in ("LLMChatInProgressEvent", "LLMCompletionInProgressEvent"):
+        event = getattr(callbacks, name)
+        monkeypatch.setattr(callbacks, name, lambda event=event, **given: made.append(given) or event(**given))
+    llm = make(callback_manager=CallbackManager([heard]))
+    gateway.reply(chunks=["a", "b", "c"])
+    if how == "broken":
+        gateway.fault("error_chunk", after=1)
+    stream: Any = getattr(llm, method)(HELLO if method.endswith("chat") else "hello")
+    items = await stream if method.startswith("a") else in_async(stream)
+    seen: list[Any] = []
+    with suppress(StreamInterruptedError):
+        async for item in items:
+            seen.append(item)
+            if how == "left":
+                break
+    await items.aclose()
+    assert "".join(item.delta for item in seen) == {"read": "abc", "left": "a", "broken": "a"}[how]
+    assert [what for what, _ in heard.told] == ["start", "end"]
+    end = heard.told[1][1]
+    if how == "read":
+        answer = EventPayload.RESPONSE if method.endswith("chat") else EventPayload.COMPLETION
+        assert len(made) == 1 and end[answer] is seen[-1]
+    else:
+        kind = {"left": GeneratorExit, "broken": StreamInterruptedError}[how]
+        assert not made and isinstance(end[EventPayload.EXCEPTION], kind)
     await llm.aclose()
 
 

@@ -25,7 +25,7 @@ _READ_TIMEOUT = 600.0  # seconds between two bytes: the SDK's default
 
 def deltas(exchange: Exchange) -> Generator[Delta]:
     """The pieces of a streamed answer; the response is closed at the end, whichever it is."""
-    response = exchange.response
+    response, builder = exchange.response, exchange.builder
     blocks = response.iter_raw() if _is_plain(response) else response.iter_bytes()
     held = Held(response, blocks)
     try:
@@ -35,7 +35,7 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
                 delta = exchange.take(data)
                 if delta is not None:
                     yield delta
-            if exchange.over:
+            if exchange.done or builder.error is not None:
                 break
         if exchange.failed:
             _drain(exchange, arriving)
@@ -56,14 +56,14 @@ def deltas(exchange: Exchange) -> Generator[Delta]:
 async def adeltas(exchange: Exchange) -> AsyncGenerator[Delta]:
     """As `deltas`."""
     try:
-        response = exchange.response
+        response, builder = exchange.response, exchange.builder
         arriving = _awatched(exchange, response.aiter_raw() if _is_plain(response) else response.aiter_bytes())
         async for block in arriving:
             for data in exchange.events(block):
                 delta = exchange.take(data)
                 if delta is not None:
                     yield delta
-            if exchange.over:
+            if exchange.done or builder.error is not None:
                 break
         if exchange.failed:
             await _adrain(exchange, arriving)

@@ -32,19 +32,15 @@ class ReasoningDetails:
     def add(self, fragments: Iterable[Any]) -> None:
         """Fold in what one chunk brought; anything that is no object is left out."""
         for fragment in fragments:
-            if fragment.__class__ is dict and not self._repeats(fragment):
-                self._add(fragment)
-
-    def _repeats(self, fragment: dict[str, Any]) -> bool:
-        """Fold in a fragment that is the last one in all but its text, as most are."""
-        like, growing = self._like, self._growing
-        if like is None or growing not in fragment:
-            return False
-        like[growing] = text = fragment[growing]
-        if fragment != like or text.__class__ is not str:
-            return False
-        self._pieces[-1].append(text)
-        return True
+            if fragment.__class__ is not dict:
+                continue
+            like, growing = self._like, self._growing
+            if like is not None and growing in fragment:
+                like[growing] = text = fragment[growing]
+                if fragment == like and text.__class__ is str:  # the last one in all but its text, as most are
+                    self._pieces[-1].append(text)
+                    continue
+            self._add(fragment)
 
     def _add(self, fragment: dict[str, Any]) -> None:
         goes_on = self._goes_on(fragment)

@@ -50,8 +50,8 @@ class EventSplitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The data of each event that ends in this block of bytes."""
-        if block.startswith(b"data:") and block.endswith(b"\n\n") and not (self._rest or self._data or self._error):
-            if block.find(b"\n") == len(block) - 2:  # one event, as most servers send each
+        if block[:5] == b"data:" and block[-2:] == b"\n\n" and not (self._rest or self._data or self._error):
+            if block.find(b"\n", 5, -2) < 0:  # one event, as most servers send each
                 return [data] if (data := block[5:-2].strip()) else []
             number = block.count(b"\n\ndata:") + 1
             if block.count(b"\n") == 2 * number:  # whole events, of one line each

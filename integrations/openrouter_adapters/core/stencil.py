@@ -18,17 +18,17 @@ class Stencil:
     differ elsewhere too, a time stamp say, is given up after some attempts.
     """
 
-    __slots__ = ("_after", "_attempts", "_before", "_cut_at", "_inside")
+    __slots__ = ("_after", "_ahead", "_attempts", "_before", "_behind", "_cut_at", "_inside")
 
     def __init__(self) -> None:
         self._before = self._after = b"none yet"  # no JSON begins so
-        self._inside = slice(0)
+        self._ahead = self._inside = self._behind = slice(0)
         self._attempts = _ATTEMPTS
         self._cut_at = 0
 
     def read(self, data: bytes) -> str:
         """The text, where all around it is as it was; "" where it is not."""
-        if not (data.startswith(self._before) and data.endswith(self._after)):
+        if data[self._ahead] != self._before or data[self._behind] != self._after:
             return ""
         try:
             text = from_json(data[self._inside])
@@ -54,4 +54,6 @@ class Stencil:
             chunk, other = from_json(data), from_json(before + to_json(f"{text}~") + after)
             chunk["choices"][0]["delta"]["content"] = f"{text}~"
             if chunk == other:
-                self._before, self._after, self._inside = before, after, slice(len(before), -len(after))
+                self._before, self._ahead = before, slice(len(before))
+                self._after, self._behind = after, slice(-len(after), None)
+                self._inside = slice(len(before), -len(after))

@@ -33,7 +33,6 @@ class Delta(NamedTuple):
 _new_tuple = tuple.__new__
 NOTHING_MORE = Delta()[1:]
 """What comes after the text of a delta that is text alone."""
-_NOTHING_AFTER_REASONING = NOTHING_MORE[1:]
 
 
 class ReplyBuilder:
@@ -79,8 +78,9 @@ class ReplyBuilder:
         self._error_known = False
         self._index: int | None = None
         self.answered = self.started = self.chunks_seen = self.steady = False
-        self._head: dict[str, Any] = {}  # of the last chunk: what is beside its choices
-        self._beside: dict[str, Any] = {}  # of a choice that says nothing beside its delta: what stands there
+        # Of the last chunk, what is beside its choices; of a choice that said nothing else, what is beside its delta.
+        self._head: dict[Any, Any] = {None: None}  # like no JSON
+        self._beside: dict[Any, Any] = {None: None}
         self._top: dict[str, Any] = {}
         self._text: list[str] = []
         self._content_seen = False
@@ -104,13 +104,15 @@ class ReplyBuilder:
         is the hot path.
         """
         head, beside = self._head, self._beside
-        head["choices"] = choices = chunk.get("choices")
-        if chunk == head and choices.__class__ is list and len(choices) == 1 and choices[0].__class__ is dict:
-            choice = choices[0]
-            beside["delta"] = delta = choice.get("delta")
-            if choice == beside:
-                self.steady = True
-                return self._feed_delta(delta, {})
+        try:
+            head["choices"] = choices = chunk["choices"]
+            [choice] = choices
+            beside["delta"] = delta = choice["delta"]
+        except (KeyError, TypeError, ValueError):
+            return self._feed_any(chunk)
+        if chunk == head and choice == beside and choices.__class__ is list:
+            self.steady = True
+            return self._feed_delta(delta, {})
         return self._feed_any(chunk)
 
     def more_text(self, text: str) -> Delta:
@@ -177,8 +179,11 @@ class ReplyBuilder:
         if not added:
             return None
         self.started = True
-        if len(added) == 1 and "reasoning" in added:  # the constructor takes four times as long
-            return _new_tuple(Delta, ("", added["reasoning"], *_NOTHING_AFTER_REASONING))
+        if len(added) == 1:  # the constructor takes four times as long
+            if "reasoning" in added:
+                return _new_tuple(Delta, ("", added["reasoning"], *NOTHING_MORE[1:]))
+            if "tool_calls" in added:
+                return _new_tuple(Delta, ("", "", added["tool_calls"], *NOTHING_MORE[2:]))
         return Delta(**added)
 
     def _feed_finish(self, value: Any, _: dict[str, Any]) -> None:
@@ -213,19 +218,16 @@ class ReplyBuilder:
             self._text.append(text)
             added["text"] = text
 
-    def _feed_reasoning(self, key: str, value: Any, added: dict[str, Any]) -> None:
+    def _feed_reasoning(self, value: Any, _: Mapping[str, Any], added: dict[str, Any], key: str = "reasoning") -> None:
         """The wire says reasoning twice, plainly and in the details; the first way that says something is kept to."""
         if value.__class__ is str and value and self._reasoning_key in ("", key) and "reasoning" not in added:
             self._reasoning_key = key
             self._reasoning.append(value)
             added["reasoning"] = value
 
-    def _feed_plain_reasoning(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
-        self._feed_reasoning("reasoning", value, added)
-
     def _feed_reasoning_content(self, value: Any, delta: Mapping[str, Any], added: dict[str, Any]) -> None:
         if not delta.get("reasoning"):
-            self._feed_reasoning("reasoning_content", value, added)
+            self._feed_reasoning(value, delta, added, "reasoning_content")
 
     def _feed_details(self, value: Any, delta: Mapping[str, Any], added: dict[str, Any]) -> None:
         if value.__class__ is not list:
@@ -233,7 +235,7 @@ class ReplyBuilder:
         self._details = self._details or ReasoningDetails()
         self._details.add(value)
         if self._reasoning_key == "details" or not (self._reasoning_key or _plain_reasoning(delta)):
-            self._feed_reasoning("details", details_text(value), added)
+            self._feed_reasoning(details_text(value), delta, added, "details")
 
     def _feed_calls(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
         new = self._calls.add(value if value.__class__ is list else ())
@@ -317,7 +319,7 @@ _BESIDE_DELTA = {
 }
 _IN_DELTA = {
     "content": ReplyBuilder._feed_text,
-    "reasoning": ReplyBuilder._feed_plain_reasoning,
+    "reasoning": ReplyBuilder._feed_reasoning,
     "reasoning_content": ReplyBuilder._feed_reasoning_content,
     "reasoning_details": ReplyBuilder._feed_details,
     "tool_calls": ReplyBuilder._feed_calls,

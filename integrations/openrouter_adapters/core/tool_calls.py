@@ -153,11 +153,11 @@ class ToolCallAssembler:
 
     def add(self, pieces: Iterable[Any]) -> list[ToolCallDelta]:
         """Fold in ``delta.tool_calls`` of one chunk; what is new, for handing on."""
-        new = []
+        new: list[ToolCallDelta] = []
         for piece in pieces:
             delta = self._more_arguments(piece) or self._fold(piece)
             if delta is not None:
-                new.append(delta)
+                new += [delta]
         return new
 
     def _more_arguments(self, piece: Any) -> ToolCallDelta | None:
@@ -165,7 +165,7 @@ class ToolCallAssembler:
         try:
             slot, function = self._numbered[piece["index"]], piece["function"]
             arguments = function["arguments"]
-            if piece.get("id") or function.get("name"):
+            if (piece.get("id")) or (function.get("name")):
                 return None
         except (KeyError, TypeError):
             return None

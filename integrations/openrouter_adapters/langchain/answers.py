@@ -145,10 +145,11 @@ def _pieces(calls: Sequence[ToolCallDelta]) -> list[ToolCallChunk]:
     made: dict[int, ToolCallChunk] = {}
     for call in calls:
         text, call_id, name = call.arguments, call.id, call.name
-        if before := made.get(call.index):
+        if call.index in made:
+            before = made[call.index]
             text, call_id, name = f"{before['args']}{text}", before["id"] or call_id, before["name"] or name
         made[call.index] = {"name": name, "args": text, "id": call_id, "index": call.index, "type": "tool_call_chunk"}
-    return list(made.values())
+    return [*made.values()]
 
 
 def last_chunk(

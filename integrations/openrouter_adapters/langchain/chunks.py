@@ -91,7 +91,7 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
     def __add__(self, other: Any) -> Any:
         """The sum, in which costs in a usage are added up too: core's own fails on any float."""
         parts = [self, *(other if isinstance(other, list | tuple) else (other,))]
-        if not any(_costs(part) for part in parts):
+        if not [part for part in parts if getattr(part, "usage_metadata", None) and _costs(part)]:
             return super().__add__(other)
         first, *rest = map(_without_costs, parts)
         made = AIMessageChunk.__add__(first, rest)
@@ -162,6 +162,9 @@ def parsed_call(piece: Any, args: Any = _UNREAD) -> ToolCall | InvalidToolCall:
     return tool_call(name=piece.get("name") or "", args=args, id=piece.get("id"))
 
 
+_OPENS = "{ \t\r\n"
+
+
 def started_call(piece: ToolCallChunk) -> ToolCall | InvalidToolCall:
     """A call as far as it has come, with what there is of its arguments; an invalid one where they begin no object.
 
@@ -170,12 +173,12 @@ def started_call(piece: ToolCallChunk) -> ToolCall | InvalidToolCall:
     """
     text = piece["args"]
     args: Any = None if text else {}
-    if text and text.lstrip()[:1] == "{":
+    if text and text[0] in _OPENS and text.lstrip()[:1] == "{":
         with contextlib.suppress(ValueError):
             args = from_json(text, allow_partial="trailing-strings")
     if isinstance(args, dict):
         return tool_call(name=piece["name"] or "", args=args, id=piece["id"])
-    return invalid_tool_call(name=piece["name"], args=text, id=piece["id"], error=None)
+    return {"type": "invalid_tool_call", "name": piece["name"], "args": text, "id": piece["id"], "error": None}
 
 
 # The order of blocks in a whole answer.
@@ -223,7 +226,14 @@ def ordinary_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[To
 
 def direct_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
     """The same chunk, its fields filled directly."""
-    calls: list[Any] = [started_call(piece) for piece in pieces] if pieces else pieces
+    calls: list[Any] = []
+    invalid: list[Any] = []
+    for piece in pieces:
+        call = started_call(piece)
+        if call["type"] == "tool_call":
+            calls += [call]
+        else:
+            invalid += [call]
     given = {"content", "additional_kwargs", "response_metadata", "tool_call_chunks"}
     message: AnswerChunk = _new(AnswerChunk)
     fields = message.__dict__
@@ -232,12 +242,12 @@ def direct_chunk(text: str, additional_kwargs: dict[str, Any], pieces: list[Tool
     fields["response_metadata"] = {"model_provider": PROVIDER}
     fields["type"] = "AIMessageChunk"
     fields["name"] = fields["id"] = None
-    fields["tool_calls"] = [call for call in calls if call["type"] == "tool_call"] if calls else []
-    fields["invalid_tool_calls"] = [call for call in calls if call["type"] == "invalid_tool_call"] if calls else []
+    fields["tool_calls"] = calls
+    fields["invalid_tool_calls"] = invalid
     fields["usage_metadata"] = None
     fields["tool_call_chunks"] = pieces
     fields["chunk_position"] = None
-    _set_given(message, given | {"tool_calls", "invalid_tool_calls"} if calls else given)
+    _set_given(message, given | {"tool_calls", "invalid_tool_calls"} if pieces else given)
     _set_extra(message, {})
     _set_private(message, None)
     chunk: ChatGenerationChunk = _new(ChatGenerationChunk)

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 M = TypeVar("M", bound=BaseModel)
 
 _ASSISTANT = MessageRole.ASSISTANT  # looking it up on the class is slow
-_put = object.__setattr__
+_new, _put = object.__new__, object.__setattr__
 
 
 def filled(cls: type[M], fields: dict[str, Any], given: set[str]) -> M:
@@ -34,7 +34,7 @@ def filled(cls: type[M], fields: dict[str, Any], given: set[str]) -> M:
         fields: every field in the order of declaration, defaults too; becomes the object's own.
         given: the names of those that a caller of the constructor would have given.
     """
-    made = cls.__new__(cls)
+    made: M = _new(cls)
     _put(made, "__dict__", fields)
     _put(made, "__pydantic_fields_set__", given)
     _put(made, "__pydantic_extra__", None)
