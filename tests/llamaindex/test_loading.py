@@ -63,9 +63,9 @@ assert type(llm).__name__ == "OpenRouter"
 
 def test_a_core_without_tables_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "some_core.loading", ModuleType("some_core.loading"))
-    loading.loadable(OpenRouter, ("some_core.loading", "TABLE"))
+    loading.loadable(lambda: OpenRouter, ("some_core.loading", "TABLE"))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    loading.loadable(OpenRouter, ("no_such_core_at_all", "TABLE"))
+    loading.loadable(lambda: OpenRouter, ("no_such_core_at_all", "TABLE"))
     with pytest.raises(ModuleNotFoundError):
         __import__("no_such_core_at_all")
 

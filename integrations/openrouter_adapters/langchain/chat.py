@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseRunManager, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -25,11 +25,9 @@ from openrouter_adapters.langchain.conventions import ConventionalChatModel
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
 from openrouter_adapters.langchain.model import LangChainModel
+from openrouter_adapters.langchain.schemas import Method
 from openrouter_adapters.langchain.tags import RUN_TAGS, tags_of_run
 from openrouter_adapters.langchain.tools import wire_format, wire_forms, wire_tool
-
-if TYPE_CHECKING:
-    from openrouter_adapters.langchain.structured import Method
 
 # Options of a call that are not the wire's; `stream` is core's own.
 _OF_THIS_SIDE = ("stream", "cost_in_usage", RUN_TAGS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseTransformOutputParser
@@ -23,10 +23,8 @@ from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Sa
 from openrouter_adapters.core.tools import tool_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
-from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
+from openrouter_adapters.langchain.schemas import Method, Wanted, is_old_class, traced, wanted
 from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, wire_tool
-
-Method = Literal["function_calling", "json_schema", "json_mode"]
 
 _REMEDY = "; with include_raw=True such an answer is no error"
 
