@@ -101,9 +101,10 @@ def test_no_log_shows_what_was_given_to_a_call(way: Way, logged: list[str]) -> N
 
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, logging, sys
 from openrouter_adapters import OpenRouterError
 from openrouter_adapters.langchain import ChatOpenRouter
+logging.basicConfig(level=logging.DEBUG)
 url, refused, key, header, *aiohttp = sys.argv[1:]
 for address in (url, url + "/401", refused):
     for client in (None, *aiohttp):
@@ -117,8 +118,8 @@ for address in (url, url + "/401", refused):
 """
 
 
-def test_the_sdks_own_switch_shows_no_secret() -> None:
-    """``OPENAI_LOG=debug`` has the SDK say all that it knows."""
+def test_a_program_that_logs_everything_shows_no_secret() -> None:
+    """What it logs is written out, ``OPENAI_LOG`` has the SDK say all that it knows, and event loops tell more."""
     refusing = http(401, {"error": {"code": 401, "message": "No"}})
     with Server(lambda received: refusing if "/401" in received.target else good(received)) as server:
         command = [sys.executable, "-c", SCRIPT, server.url, f"http://127.0.0.1:{refused_port()}", *SECRETS]
