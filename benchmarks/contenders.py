@@ -46,6 +46,10 @@ class Contender:
     def astream(self, model: Any) -> AsyncIterator[int]:
         raise NotImplementedError
 
+    def atexts(self, model: Any) -> AsyncIterator[str]:
+        """The pieces of a stream of text themselves."""
+        raise NotImplementedError
+
 
 # ---- the raw floor
 
@@ -54,13 +58,14 @@ class Raw(Contender):
     """The wire itself: the openai package's HTTP client, a split on bytes, one parse; no types and no errors."""
 
     imports = ("openai", "openai")
+    aiohttp = False
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)
         import openai
 
         self._sync = openai.DefaultHttpxClient()
-        self._async = openai.DefaultAsyncHttpxClient()
+        self._async = openai.DefaultAioHttpClient() if self.aiohttp else openai.DefaultAsyncHttpxClient()
 
     def close(self) -> None:
         self._sync.close()
@@ -81,15 +86,29 @@ class Raw(Contender):
     def stream(self, model: Any) -> Iterator[int]:
         with self._sync.stream("POST", **_streaming(model)) as response:
             for events in _split(response.iter_bytes()):
-                yield from map(_characters, events)
+                yield from map(len, map(_piece, events))
 
     async def astream(self, model: Any) -> AsyncIterator[int]:
+        async for event in self._events(model):
+            yield len(_piece(event))
+
+    async def atexts(self, model: Any) -> AsyncIterator[str]:
+        async for event in self._events(model):
+            yield _piece(event)
+
+    async def _events(self, model: Any) -> AsyncIterator[bytes]:
         async with self._async.stream("POST", **_streaming(model)) as response:
             rest = b""
             async for block in response.aiter_bytes():
                 *events, rest = (rest + block).split(b"\n\n")
                 for event in events:
-                    yield _characters(event)
+                    yield event
+
+
+class RawOverAiohttp(Raw):
+    """As `Raw`, over the openai package's transport of aiohttp."""
+
+    aiohttp = True
 
 
 def _streaming(model: dict[str, Any]) -> dict[str, Any]:
@@ -103,15 +122,15 @@ def _split(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield events
 
 
-def _characters(event: bytes) -> int:
+def _piece(event: bytes) -> str:
     from jiter import from_json
 
     data = event[6:]
     if data == b"[DONE]":
-        return 0
+        return ""
     delta = from_json(data)["choices"][0]["delta"]
     calls = delta.get("tool_calls")
-    return len(delta.get("content") or delta.get("reasoning") or (calls and calls[0]["function"]["arguments"]) or "")
+    return delta.get("content") or delta.get("reasoning") or (calls and calls[0]["function"]["arguments"]) or ""
 
 
 # ---- LangChain
@@ -133,6 +152,10 @@ class OfLangChain(Contender):
     async def astream(self, model: Any) -> AsyncIterator[int]:
         async for chunk in model.astream("hi"):
             yield _of_message(chunk)
+
+    async def atexts(self, model: Any) -> AsyncIterator[str]:
+        async for chunk in model.astream("hi"):
+            yield chunk.content
 
 
 def _of_message(chunk: Any) -> int:
@@ -217,6 +240,10 @@ class OfLlamaIndex(Contender):
         async for item in await model.astream_chat(self._messages):
             yield read(item)
 
+    async def atexts(self, model: Any) -> AsyncIterator[str]:
+        async for item in await model.astream_chat(self._messages):
+            yield item.delta or ""
+
 
 def _reader() -> Callable[[Any], int]:
     """Reads items as users do: the text's delta; of anything else only that it came."""
@@ -268,6 +295,7 @@ def _kind_and_number(model: str) -> tuple[str, int]:
 
 LANGCHAIN: dict[str, type[Contender]] = {
     "raw floor": Raw,
+    "raw floor, aiohttp": RawOverAiohttp,
     "LangChain floor": LangChainFloor,
     "ours": OurLangChain,
     "ours, aiohttp": OurLangChainOverAiohttp,
@@ -276,6 +304,7 @@ LANGCHAIN: dict[str, type[Contender]] = {
 }
 LLAMAINDEX: dict[str, type[Contender]] = {
     "raw floor": Raw,
+    "raw floor, aiohttp": RawOverAiohttp,
     "LlamaIndex floor": LlamaIndexFloor,
     "ours": OurLlamaIndex,
     "ours, aiohttp": OurLlamaIndexOverAiohttp,

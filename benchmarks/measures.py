@@ -27,11 +27,11 @@ class Measure:
 
 
 _NO_WIRE = ("LangChain floor", "LlamaIndex floor")
-_ONLY_ASYNC = ("ours, aiohttp",)
+_ONLY_ASYNC = ("ours, aiohttp", "raw floor, aiohttp")
 _SLOW_AT_500 = ("langchain-openrouter",)  # it does not come to an end
 
 MEASURES = (
-    Measure("construct, µs", "construct", unless=("raw floor", *_NO_WIRE)),
+    Measure("construct, µs", "construct", unless=("raw floor", "raw floor, aiohttp", *_NO_WIRE)),
     Measure("call, µs", "call", unless=_ONLY_ASYNC),
     Measure("async call, µs", "acall", {"at_once": 1}),
     Measure("async call, 50 at once, µs", "acall", {"at_once": 50}),
@@ -45,6 +45,7 @@ MEASURES = (
     Measure(
         "text chunk, one a packet, µs", "chunk", {"kind": "text", "how": "-packets"}, unless=(*_ONLY_ASYNC, *_NO_WIRE)
     ),
+    Measure("500 streams at once, delay of a chunk, ms", "delay", unless=(*_NO_WIRE, *_SLOW_AT_500), rounds=1),
     Measure("first chunk, ms", "first", unless=(*_ONLY_ASYNC, *_NO_WIRE)),
     Measure("chunk of 20,000, µs", "long", unless=_ONLY_ASYNC, rounds=1),
     Measure("memory of 20,000 chunks, KiB", "memory", unless=(*_ONLY_ASYNC, *_NO_WIRE), rounds=1),

@@ -137,7 +137,7 @@ def _interleaved(measure: Measure, processes: dict[str, Process], rounds: int, f
 def _imports(python: Path, framework: str, rounds: int) -> dict[str, list[float]]:
     """Seconds of CPU that each module's import takes beyond its framework's own."""
     found: dict[str, list[float]] = {}
-    modules = {name: contender.imports for name, contender in FRAMEWORKS[framework].items() if name != "ours, aiohttp"}
+    modules = {name: contender.imports for name, contender in FRAMEWORKS[framework].items() if "aiohttp" not in name}
     for _ in range(rounds):
         for name, (module, own) in modules.items():
             if module != own:

@@ -1,7 +1,8 @@
 """A server in a process of its own that answers at once with what it made beforehand: it must never be what is slow.
 
 What it answers stands in the model's name: ``bench/text-2000`` streams 2,000 chunks of text,
-``bench/text-2000-packets`` sends each in a packet of its own, ``bench/call-0-wait50`` answers after 50 ms.
+``bench/text-2000-packets`` sends each in a packet of its own, ``bench/text-12-timed`` says in each when it was sent,
+``bench/call-0-wait50`` answers after 50 ms.
 ``GET /connections`` tells how many connections there have been.
 
     python -m benchmarks.server     # prints its port
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
+import time
 from functools import cache
 from typing import Any
 
@@ -30,6 +33,8 @@ USAGE = {
 }
 WORD = "word "
 PER_BLOCK = 24  # events that come in one write, as from a fast provider; each is an HTTP chunk of its own all the same
+OPENING = 3.0  # seconds for many streams to be opened,
+TICK = 0.25  # then between two chunks, each of which says when it was sent
 PAUSE = 0.0005  # seconds between two packets, so that they are not read together
 
 
@@ -129,7 +134,9 @@ class Server:
             writer.write(response(whole(), "application/json"))
             return
         writer.write(STREAM_HEAD)
-        if how == ["packets"]:
+        if how == ["timed"]:
+            await timed(int(number), writer)
+        elif how == ["packets"]:
             for packet in packets(kind, int(number)):
                 writer.write(packet)
                 await asyncio.sleep(PAUSE)
@@ -138,6 +145,16 @@ class Server:
                 writer.write(block)
                 await writer.drain()
         writer.write(b"0\r\n\r\n")
+
+
+async def timed(number: int, writer: asyncio.StreamWriter) -> None:
+    """A stream whose chunks say when they were sent; it begins when all are open, at any time within a tick."""
+    await asyncio.sleep(OPENING + random.random() * TICK)
+    for _ in range(number):
+        writer.write(framed(chunk({"content": f"{time.time()} "})))
+        await asyncio.sleep(TICK)
+    for event in stream("text", 0):
+        writer.write(framed(event))
 
 
 def length(head: bytes) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import statistics
 import sys
 import time
 import tracemalloc
@@ -51,7 +52,8 @@ class Worker:
 
     # ---- streams
 
-    def _read(self, name: str) -> None:
+    def read(self, name: str) -> None:
+        """Read a stream to its end."""
         for _ in self.contender.stream(self.model(name)):
             pass
 
@@ -63,7 +65,7 @@ class Worker:
         """Microseconds of CPU for one chunk."""
         few, many = f"bench/{kind}-{FEW}{how}", f"bench/{kind}-{MANY}{how}"
         if color == "sync":
-            costs = [cpu(lambda name=name: self._read(name)) for name in (few, many)]
+            costs = [cpu(lambda name=name: self.read(name)) for name in (few, many)]
         else:
             costs = [cpu(lambda name=name: self._runner.run(self._aread(name))) for name in (few, many)]
         return (costs[1] - costs[0]) / (MANY - FEW) * 1e6
@@ -82,7 +84,7 @@ class Worker:
 
     def long(self, number: int = 20_000) -> float:
         """Microseconds of CPU for each chunk of a long stream."""
-        return cpu(lambda: self._read(f"bench/text-{number}")) / number * 1e6
+        return cpu(lambda: self.read(f"bench/text-{number}")) / number * 1e6
 
     def memory(self, number: int = 20_000) -> float:
         """The most KiB that a long stream needs beyond a short one, and beyond its own text."""
@@ -90,17 +92,38 @@ class Worker:
         for length in (100, number):
             gc.collect()
             tracemalloc.start()
-            self._read(f"bench/text-{length}")
+            self.read(f"bench/text-{length}")
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         return (peaks[1] - peaks[0] - number * CHUNK) / 1024
 
+    def delay(self, at_once: int = 500) -> float:
+        """Milliseconds on the clock from the server's hand to the reader's, of the 99th of 100 chunks.
+
+        Args:
+            at_once: so many streams are open in this process, each of which gets a chunk every quarter of a second.
+        """
+        delays: list[float] = []
+        gc.collect()
+        gc.disable()  # a collection of all that a framework has loaded takes 150 ms, and so much would be all to see
+        self._runner.run(self._at_once(at_once, delays))
+        gc.enable()
+        return statistics.quantiles(delays, n=100)[-1] * 1e3
+
+    async def _at_once(self, number: int, delays: list[float]) -> None:
+        await asyncio.gather(*(self._timed(delays) for _ in range(number)))
+
+    async def _timed(self, delays: list[float]) -> None:
+        async for text in self.contender.atexts(self.model("bench/text-12-timed")):
+            if text:
+                delays.append(time.time() - float(text))
+
     def connections(self) -> float:
         """New connections for ten streams in a row after the first."""
-        self._read(f"bench/text-{FEW}")
+        self.read(f"bench/text-{FEW}")
         before = self._connections()
         for _ in range(10):
-            self._read(f"bench/text-{FEW}")
+            self.read(f"bench/text-{FEW}")
         return self._connections() - before
 
     def _connections(self) -> int:
@@ -112,10 +135,10 @@ class Worker:
         import cProfile
 
         counts = []
-        self._read(f"bench/{kind}-{FEW}")  # what is loaded with the first stream counts for none
+        self.read(f"bench/{kind}-{FEW}")  # what is loaded with the first stream counts for none
         for number in (FEW, MANY):
             profile = cProfile.Profile()
-            profile.runcall(self._read, f"bench/{kind}-{number}")
+            profile.runcall(self.read, f"bench/{kind}-{number}")
             counts.append(sum(entry.callcount for entry in profile.getstats()))
         return (counts[1] - counts[0]) / (MANY - FEW)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import cProfile
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from llama_index.core.llms import ChatMessage
 
 from benchmarks import run
-from benchmarks.contenders import FRAMEWORKS, OurLangChain, OurLlamaIndex, Raw
+from benchmarks.contenders import FRAMEWORKS, OurLangChain, OurLangChainOverAiohttp, OurLlamaIndex, Raw
 from benchmarks.measures import GOALS, IMPORT, MEASURES, Goal
 from benchmarks.worker import CHUNK, Worker
 
@@ -44,6 +50,68 @@ def test_a_chunk_takes_few_function_calls(contender: type, place: int, kind: str
     worker = Worker(contender(f"{address}/api/v1"), address)
     assert worker.calls_per_chunk(kind) <= MOST_CALLS[contender][place]
     worker.close()
+
+
+def count(work: Callable[[], object]) -> int:
+    """How many functions are called."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def tools(number: int) -> list[dict[str, Any]]:
+    form = {"type": "object", "properties": {"a": {"type": "string"}}}
+    return [{"type": "function", "function": {"name": f"f{i}", "parameters": form}} for i in range(number)]
+
+
+def grow_langchain(model: Any, number: int) -> dict[str, Callable[[], object]]:
+    messages = [HumanMessage("a"), AIMessage("b")] * number
+    return {"messages": lambda: model.invoke(messages), "tools": lambda: model.bind_tools(tools(number)).invoke("a")}
+
+
+def grow_llamaindex(model: Any, number: int) -> dict[str, Callable[[], object]]:
+    messages = [ChatMessage(role="user", content="a"), ChatMessage(role="assistant", content="b")] * number
+    return {"messages": lambda: model.chat(messages), "tools": lambda: model.chat(messages[:1], tools=tools(number))}
+
+
+@pytest.mark.parametrize(("contender", "grow"), [(OurLangChain, grow_langchain), (OurLlamaIndex, grow_llamaindex)])
+@pytest.mark.parametrize("what", ["messages", "tools"])
+def test_cost_grows_no_faster_than_messages_and_tools(contender: type, grow: Any, what: str, address: str) -> None:
+    model = contender(f"{address}/api/v1").make("bench/call-0")
+    grow(model, 1)[what]()
+    few, more, many = (count(grow(model, number)[what]) for number in (50, 100, 200))
+    assert many - more <= 2.1 * (more - few)
+
+
+@pytest.mark.parametrize("contender", [OurLangChain, OurLlamaIndex])
+@pytest.mark.parametrize("kind", ["text", "reasoning", "tool"])
+def test_cost_grows_no_faster_than_chunks(contender: type, kind: str, address: str) -> None:
+    worker = Worker(contender(f"{address}/api/v1"), address)
+    worker.read(f"bench/{kind}-50")
+    few, more, many = (count(partial(worker.read, f"bench/{kind}-{number}")) for number in (500, 1000, 2000))
+    worker.close()
+    assert many - more <= 2.1 * (more - few)
+
+
+async def test_500_streams_go_on_side_by_side(address: str) -> None:
+    """Each is open until all have had their first chunk: none waits for another's end."""
+    contender = OurLangChainOverAiohttp(f"{address}/api/v1")
+    model, begun, all_begun = contender.make("bench/text-2-timed"), 0, asyncio.Event()
+
+    async def read() -> int:
+        nonlocal begun
+        pieces = 0
+        async for text in contender.atexts(model):
+            if text and not pieces:
+                begun += 1
+                if begun == 500:
+                    all_begun.set()
+                await asyncio.wait_for(all_begun.wait(), 30)
+            pieces += bool(text)
+        return pieces
+
+    assert await asyncio.gather(*(read() for _ in range(500))) == [2] * 500
+    await model.aclose()
 
 
 def test_goals_are_of_what_is_measured() -> None:
