@@ -158,9 +158,7 @@ class Worker:
     def call(self) -> float:
         """Microseconds of CPU for one call."""
         model = self.model("bench/call-0")
-        return (
-            min(cpu(lambda: [self.contender.call(model) for _ in range(CALLS)]) for _ in range(REPEATS)) / CALLS * 1e6
-        )
+        return least(lambda: [self.contender.call(model) for _ in range(CALLS)]) / CALLS * 1e6
 
     def acall(self, at_once: int) -> float:
         """Microseconds of CPU for one call, so many at once."""

@@ -178,11 +178,6 @@ class Exchange:
         """Whether an error came in the stream."""
         return self.builder.error is not None
 
-    @property
-    def over(self) -> bool:
-        """Whether what follows adds nothing to the answer."""
-        return self.done or self.builder.error is not None
-
     def events(self, block: bytes) -> list[bytes]:
         """The data of the events that end in a block of bytes."""
         if not self._is_events:
@@ -265,7 +260,7 @@ class Exchange:
         if self._is_events is False or (self._is_events is None and not self._says_events):
             yield from self.one_body(self.collected())
             return
-        if not self.over:
+        if not (self.done or self.failed):
             rest = (data for data in self._splitter.rest() if data == DONE or json_in(data) is not None)
             yield from filter(None, map(self.take, rest))
         if self.failed:

@@ -117,7 +117,7 @@ else:  # sent as they are, whatever is in them: the API is the authority
     KeyOption = SecretStr | None
 
 
-_building = threading.Lock()
+_building = threading.RLock()  # building one class may build another
 
 
 def built(cls: type[BaseModel]) -> None:

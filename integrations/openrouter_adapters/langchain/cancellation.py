@@ -17,7 +17,8 @@ def cancellation_told(run: BaseRunManager | None) -> Iterator[None]:
     except asyncio.CancelledError as error:
         from openrouter_adapters.langchain.costs import OpenRouterCostHandler
 
-        for handler in run.handlers if run else ():
-            if isinstance(handler, OpenRouterCostHandler) and run:
-                handler.on_llm_error(error, run_id=run.run_id)
+        if run:
+            for handler in run.handlers:
+                if isinstance(handler, OpenRouterCostHandler):
+                    handler.on_llm_error(error, run_id=run.run_id)
         raise

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from openrouter_adapters.core.answer import Answer
 from openrouter_adapters.core.failures import failed_record, record_of_error
 from openrouter_adapters.core.records import ANSWERED, LEFT, CallRecord
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.wire import known
-
-if TYPE_CHECKING:
-    pass
-
-C = TypeVar("C")
-
 
 # ----------------------------------------------------------------------------------------------- records of a call
 
