@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -857,3 +859,14 @@ def test_tags_of_nested_scopes_are_llamaindexs(llm: OpenRouter, costs: OpenRoute
         with instrument_tags({"user": "al"}):
             llm.chat(HELLO)
     assert {tag: sums.calls for tag, sums in costs.by_tag.items()} == {"tenant:acme": 1, "user:al": 1}
+
+
+@pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
+def test_a_stream_dropped_while_the_classes_of_handlers_are_loaded(
+    make: Make, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector may drop it then, in the thread that loads them."""
+    items = asked(make(), method)
+    next(items)
+    monkeypatch.setitem(sys.modules, "openrouter_adapters.core.records", ModuleType("half loaded"))
+    items.close()

@@ -26,13 +26,16 @@ C = TypeVar("C")
 
 
 def _hearing(callback_manager: Any) -> list[HeardCosts]:
-    """Whoever of ours hears of a call: as a handler of events, or of the callback manager."""
-    if "openrouter_adapters.core.records" not in sys.modules:
-        return []
-    from openrouter_adapters.core.records import HeardCosts
+    """Whoever of ours hears of a call: as a handler of events, or of the callback manager.
 
+    A stream may be dropped while that class is being loaded: the garbage collector runs at any time.
+    """
+    records = sys.modules.get("openrouter_adapters.core.records")
+    kind: type[HeardCosts] | None = getattr(records, "HeardCosts", None)
+    if kind is None:
+        return []
     handlers = (*get_dispatcher().event_handlers, *getattr(callback_manager, "handlers", ()))
-    return [handler for handler in handlers if isinstance(handler, HeardCosts)]
+    return [handler for handler in handlers if isinstance(handler, kind)]
 
 
 class Ending:
