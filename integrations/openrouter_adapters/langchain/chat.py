@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseRunManager, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from pydantic import Field, field_validator
 from typing_extensions import override
 
-from openrouter_adapters.core.client import AsyncReplyStream, ReplyStream
 from openrouter_adapters.core.request import Request, build_request, requiring_parameters
 from openrouter_adapters.core.tools import ToolChoice, wire_tool_choice
 from openrouter_adapters.core.wire import known
@@ -24,10 +22,15 @@ from openrouter_adapters.langchain.chunks import chunk_maker
 from openrouter_adapters.langchain.conventions import ConventionalChatModel
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
 from openrouter_adapters.langchain.messages import wire_messages
-from openrouter_adapters.langchain.model import LangChainModel
-from openrouter_adapters.langchain.schemas import Method
+from openrouter_adapters.langchain.model import LangChainModel, Method
 from openrouter_adapters.langchain.tags import RUN_TAGS, tags_of_run
-from openrouter_adapters.langchain.tools import wire_format, wire_forms, wire_tool
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+    from openrouter_adapters.core.client import AsyncReplyStream, ReplyStream
+else:
+    BaseTool = Any  # `with_fallbacks` reads the annotations of what gives a Runnable; the class is slow to import
 
 # Options of a call that are not the wire's; `stream` is core's own.
 _OF_THIS_SIDE = ("stream", "cost_in_usage", RUN_TAGS)
@@ -89,7 +92,7 @@ class ChatOpenRouter(ConventionalChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, call: Mapping[str, Any], run: BaseRunManager | None
     ) -> Request:
         """What goes out, and the tags of its run. `stream` is LangChain's own word; an empty list of tools is none."""
-        options = wire_forms(self.own_names({n: value for n, value in call.items() if n not in _OF_THIS_SIDE}))
+        options = self.wire_call({n: value for n, value in call.items() if n not in _OF_THIS_SIDE})
         guarded = options.pop("require_parameters", None)
         if "streaming" in options:
             raise TypeError("streaming is no option of a call: call stream(), or give it when the model is made")
@@ -241,6 +244,8 @@ class ChatOpenRouter(ConventionalChatModel):
         Raises:
             ValueError: `tool_choice` names no tool.
         """
+        from openrouter_adapters.langchain.tools import wire_format, wire_tool
+
         made = [wire_tool(tool, strict=strict) for tool in tools]
         form = wire_format(kwargs.pop("response_format", None), strict)
         guarded = isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")

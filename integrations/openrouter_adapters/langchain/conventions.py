@@ -34,7 +34,6 @@ from openrouter_adapters.langchain.cancellation import cancellation_told
 from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tags import RUN_TAGS, given_tags, tags_to_come, with_tags
-from openrouter_adapters.langchain.tools import wire_forms, wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import _ChatModelBinding
@@ -43,6 +42,9 @@ if TYPE_CHECKING:
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; the tokenizers behind OpenRouter differ, and none of them is here."""
+
+_IN_FORMS = ("tools", "tool_choice", "response_format")
+"""Options of a call that come in several forms."""
 
 _COSTS = ("cost", "total_cost")
 _COST_PIECES = ("input_cost", "output_cost")
@@ -190,10 +192,19 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         return super()._get_invocation_params(**_with_stop(stop, _shown(self.own_names(kwargs))))
 
+    def wire_call(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a call under the wire's names and in its forms: see `langchain.tools.wire_forms`."""
+        own = self.own_names(call)
+        if own.keys().isdisjoint(_IN_FORMS):
+            return own
+        from openrouter_adapters.langchain.tools import wire_forms  # loads LangChain's tools
+
+        return wire_forms(own)
+
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of a cache. Headers are in it as a digest: they may change the answer, and may be secret."""
-        call = wire_forms(self.own_names(kwargs))  # tools and schemas by what is in them, not by their names
+        call = self.wire_call(kwargs)  # tools and schemas by what is in them, not by their names
         given = {name: headers_of(name, call.get(name)) for name in ("default_headers", "extra_headers")}
         own = {} if "default_headers" in call and call["default_headers"] is None else self.default_headers or {}
         headers = {name: value for layer in (own, *given.values()) for name, value in layer.items()}
@@ -305,7 +316,8 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         """How many tokens messages and tools have, as `get_num_tokens`; an image counts as 85."""
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
-        return count_tokens_approximately(messages, tools=[wire_tool(tool) for tool in tools or ()] or None)
+        made = self.wire_call({"tools": tools}).get("tools") if tools else None
+        return count_tokens_approximately(messages, tools=made)
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

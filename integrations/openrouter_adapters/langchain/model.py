@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import PrivateAttr
 
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.model import OpenRouterModel
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+"""How an answer is brought into a schema; LangChain's word for it."""
 
 
 def _specialized(error: Any) -> Any:

@@ -8,7 +8,7 @@ import inspect
 import json
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import pydantic.v1
 import typing_extensions
@@ -22,7 +22,6 @@ from openrouter_adapters.core.schema import fits_in_place, rooted, schema_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.typed_dicts import readable
 
-Method = Literal["function_calling", "json_schema", "json_mode"]
 """How a model is asked for an object."""
 
 _SCHEMA_WORDS = {"type", "properties", "$ref", "$defs", "anyOf", "oneOf", "allOf", "enum", "const", "items"}

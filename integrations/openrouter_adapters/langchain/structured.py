@@ -23,7 +23,8 @@ from openrouter_adapters.core.structured import Called, Expected, NotAsAsked, Sa
 from openrouter_adapters.core.tools import tool_name
 from openrouter_adapters.core.wire import dict_of, text_of
 from openrouter_adapters.langchain.messages import ARGUMENT_TEXTS
-from openrouter_adapters.langchain.schemas import Method, Wanted, is_old_class, traced, wanted
+from openrouter_adapters.langchain.model import Method
+from openrouter_adapters.langchain.schemas import Wanted, is_old_class, traced, wanted
 from openrouter_adapters.langchain.tools import Tool, function_tool, schema_format, wire_tool
 
 _REMEDY = "; with include_raw=True such an answer is no error"
