@@ -17,19 +17,19 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from openrouter_adapters.core import errors
+from openrouter_adapters.core.embeddings import EmbeddingOptions
 from openrouter_adapters.core.options import (
     BODY_OPTIONS,
     HEADER_OPTIONS,
     OPTION_NAMES,
     TRANSPORT_OPTIONS,
-    EmbeddingOptions,
     EndpointOptions,
     MaxPrice,
     OpenRouterOptions,
     ProviderPreferences,
     Reasoning,
-    RerankOptions,
 )
+from openrouter_adapters.core.rerank import RerankOptions
 from openrouter_adapters.gateway import FAULTS, MODELS, PROVIDERS, LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter, OpenRouterEmbeddings, OpenRouterRerank
 from openrouter_adapters.llamaindex import OpenRouter, OpenRouterEmbedding

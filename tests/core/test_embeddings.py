@@ -21,6 +21,7 @@ from openrouter_adapters.core.answer import Unreadable
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.embeddings import (
     Embedded,
+    EmbeddingOptions,
     Input,
     Kind,
     embedding_part,
@@ -28,7 +29,6 @@ from openrouter_adapters.core.embeddings import (
     read_vector,
     read_vectors,
 )
-from openrouter_adapters.core.options import EmbeddingOptions
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.gateway import LocalGateway
 

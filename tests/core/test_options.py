@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrouter_adapters.core.embeddings import EmbeddingOptions
 from openrouter_adapters.core.options import (
     BODY_OPTIONS,
     HEADER_OPTIONS,
     OPTION_NAMES,
-    EmbeddingOptions,
     OpenRouterOptions,
 )
 from openrouter_adapters.core.request import build_request, checked_call, merged, request_body

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_adapters.core.answer import Unreadable
-from openrouter_adapters.core.options import RerankOptions
-from openrouter_adapters.core.rerank import Rank, Ranked, read_ranks, rerank_request
+from openrouter_adapters.core.rerank import Rank, Ranked, RerankOptions, read_ranks, rerank_request
 
 MODEL = "cohere/rerank-v3.5"
 

@@ -23,10 +23,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from openrouter_adapters import OpenRouterError, __version__
 from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.costs import listeners, track_costs
-from openrouter_adapters.core.embeddings import embed, embedding_requests
-from openrouter_adapters.core.options import EmbeddingOptions, RerankOptions
+from openrouter_adapters.core.embeddings import EmbeddingOptions, embed, embedding_requests
 from openrouter_adapters.core.records import CallRecord, Tokens
-from openrouter_adapters.core.rerank import rerank, rerank_request
+from openrouter_adapters.core.rerank import RerankOptions, rerank, rerank_request
 from openrouter_adapters.core.telemetry import attributes_of, trace_calls
 from openrouter_adapters.gateway import LocalGateway
 

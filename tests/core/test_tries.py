@@ -14,8 +14,7 @@ import pytest
 from openrouter_adapters import InvalidRequestError, OpenRouterError, ProviderError, RateLimitError
 from openrouter_adapters.core import errors, tries
 from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.embeddings import embed, embedding_requests
-from openrouter_adapters.core.options import EmbeddingOptions
+from openrouter_adapters.core.embeddings import EmbeddingOptions, embed, embedding_requests
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.tries import LONGEST_WAIT, Tries, wait_before_retry

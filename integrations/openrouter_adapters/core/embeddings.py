@@ -15,10 +15,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, get_args
 
+from pydantic import Field, StrictInt, StrictStr
+
 from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
 from openrouter_adapters.core.arguments import check_positive, check_text
 from openrouter_adapters.core.batches import at_once, spent, tell_rest
-from openrouter_adapters.core.options import EmbeddingOptions
+from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
 from openrouter_adapters.core.wire import dict_of
 
@@ -29,6 +31,32 @@ Input = str | Sequence[int] | Mapping[str, Any]
 """A text, the numbers of its tokens, or ``{"content": [part, ...]}``."""
 
 Vector = list[float]
+
+
+class EmbeddingOptions(EndpointOptions):
+    """The options of embeddings.
+
+    https://openrouter.ai/docs/api-reference/embeddings
+    """
+
+    dimensions: StrictInt | None = Field(
+        default=None, gt=0, description="Length of the vectors, where a model can choose."
+    )
+    encoding_format: StrictStr | None = Field(
+        default=None, description='How vectors travel: "base64", or None: "float". Either gives lists of floats.'
+    )
+    input_type: StrictStr | None = Field(
+        default=None, description="What the inputs are for, in the model's own word; of queries and documents alike."
+    )
+    query_input_type: StrictStr | None = Field(
+        default=None, description='Sent as `input_type` with queries, such as "search_query".'
+    )
+    document_input_type: StrictStr | None = Field(
+        default=None, description='Sent as `input_type` with documents, such as "search_document".'
+    )
+
+
+EmbeddingOptions.option_names = tuple(EmbeddingOptions.model_fields)
 
 _INPUT_TYPES = ("query_input_type", "document_input_type")
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.arguments import from_variables, key_text, without_user
-from openrouter_adapters.core.client import Client
 from openrouter_adapters.core.options import EndpointOptions
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.client import Client
+    from openrouter_adapters.core.errors import Specialize
+
+
+def new_client(specialize: Specialize | None = None) -> Client:
+    """A client; what sends and reads is loaded with the first model object."""
+    from openrouter_adapters.core.client import Client
+
+    return Client(specialize)
 
 
 class OpenRouterModel(EndpointOptions):
@@ -24,7 +34,7 @@ class OpenRouterModel(EndpointOptions):
     # What belongs to this process: copies share it, a pickled model leaves it behind.
     of_this_process: ClassVar[tuple[str, ...]] = ("http_client", "http_async_client", "rate_limiter")
 
-    _client: Client = PrivateAttr(default_factory=Client)
+    _client: Client = PrivateAttr(default_factory=new_client)
 
     @override
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:

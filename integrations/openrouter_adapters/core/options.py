@@ -1,6 +1,7 @@
 """Every request option once: typed, with unit, default and link.
 
-What every endpoint takes is in `EndpointOptions`; chat, embeddings and reranking add their own. The models of both
+What every endpoint takes is in `EndpointOptions`, what chat adds in `OpenRouterOptions`; embeddings and reranking say
+theirs beside their requests. The models of both
 frameworks inherit these classes, so that an option has one name, one type and one meaning everywhere.
 
 Nothing is sent that was not set. Instance options, the instance's ``extra_body``, the call's options and the call's
@@ -313,42 +314,6 @@ class OpenRouterOptions(EndpointOptions):
 
 OPTION_NAMES = OpenRouterOptions.option_names = tuple(OpenRouterOptions.model_fields)
 """The names of all options of chat."""
-
-
-class EmbeddingOptions(EndpointOptions):
-    """The options of embeddings.
-
-    https://openrouter.ai/docs/api-reference/embeddings
-    """
-
-    dimensions: StrictInt | None = Field(
-        default=None, gt=0, description="Length of the vectors, where a model can choose."
-    )
-    encoding_format: StrictStr | None = Field(
-        default=None, description='How vectors travel: "base64", or None: "float". Either gives lists of floats.'
-    )
-    input_type: StrictStr | None = Field(
-        default=None, description="What the inputs are for, in the model's own word; of queries and documents alike."
-    )
-    query_input_type: StrictStr | None = Field(
-        default=None, description='Sent as `input_type` with queries, such as "search_query".'
-    )
-    document_input_type: StrictStr | None = Field(
-        default=None, description='Sent as `input_type` with documents, such as "search_document".'
-    )
-
-
-class RerankOptions(EndpointOptions):
-    """The options of reranking.
-
-    https://openrouter.ai/docs/api-reference/rerank
-    """
-
-    top_n: StrictInt | None = Field(default=None, gt=0, description="Keep this many documents; None: all.")
-
-
-EmbeddingOptions.option_names = tuple(EmbeddingOptions.model_fields)
-RerankOptions.option_names = tuple(RerankOptions.model_fields)
 
 HEADER_OPTIONS = {
     "app_url": "HTTP-Referer",

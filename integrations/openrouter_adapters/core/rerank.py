@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from pydantic import Field, StrictInt
+
 from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
 from openrouter_adapters.core.arguments import check_text
-from openrouter_adapters.core.options import RerankOptions
+from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import RERANK, Request, checked_call, layered
 from openrouter_adapters.core.wire import dict_of
 
@@ -19,6 +21,18 @@ D = TypeVar("D")
 
 Text = str | Mapping[str, Any]
 """What is ranked: a text, or ``{"text": ..., "image": ...}``."""
+
+
+class RerankOptions(EndpointOptions):
+    """The options of reranking.
+
+    https://openrouter.ai/docs/api-reference/rerank
+    """
+
+    top_n: StrictInt | None = Field(default=None, gt=0, description="Keep this many documents; None: all.")
+
+
+RerankOptions.option_names = tuple(RerankOptions.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

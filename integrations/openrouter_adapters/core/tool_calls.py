@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
 
@@ -21,8 +21,7 @@ _CALL_IDS = ("call_id", "toolUseId", "id")
 _ARGUMENTS = ("arguments", "args", "input", "parameters")
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """One call of a function tool.
 
     Attributes:
@@ -72,7 +71,7 @@ def read_calls(calls: Any, generation_id: str | None) -> tuple[ToolCall, ...]:
     seen: set[str] = set()
     made: list[ToolCall] = []
     for place, call in enumerate(map(ToolCall.from_wire, dicts_of(calls))):
-        own = call if call.id and call.id not in seen else replace(call, id=made_up_id(generation_id, place))
+        own = call if call.id and call.id not in seen else call._replace(id=made_up_id(generation_id, place))
         seen.add(own.id)
         made.append(own)
     return tuple(made)
@@ -82,7 +81,7 @@ def cut_short(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
     """The calls of an answer that broke off: the last one, if it had no arguments yet, was still to get them."""
     if not calls or calls[-1].arguments.strip():
         return calls
-    return (*calls[:-1], replace(calls[-1], args=None))
+    return (*calls[:-1], calls[-1]._replace(args=None))
 
 
 def id_text(value: Any) -> str:
@@ -122,15 +121,15 @@ class ToolCallDelta:
     arguments: str
 
 
-@dataclass(slots=True)
 class _Slot:
-    """A call that is being put together."""
+    """A call that is being put together: its place, and the wire's own index."""
 
-    place: int
-    number: int | None  # the wire's own index
-    id: str = ""
-    name: str = ""
-    pieces: list[str] = field(default_factory=list)
+    __slots__ = ("id", "name", "number", "pieces", "place")
+
+    def __init__(self, place: int, number: int | None) -> None:
+        self.place, self.number = place, number
+        self.id = self.name = ""
+        self.pieces: list[str] = []
 
     @property
     def whole(self) -> bool:

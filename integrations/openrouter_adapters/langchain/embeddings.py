@@ -10,8 +10,7 @@ from pydantic import Field, StrictInt
 from typing_extensions import override
 
 from openrouter_adapters.core import embeddings as core
-from openrouter_adapters.core.embeddings import Embedded, Kind, Vector
-from openrouter_adapters.core.options import EmbeddingOptions
+from openrouter_adapters.core.embeddings import Embedded, EmbeddingOptions, Kind, Vector
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.parts import wire_part

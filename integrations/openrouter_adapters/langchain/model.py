@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import PrivateAttr
 
-from openrouter_adapters.core.client import Client
-from openrouter_adapters.core.model import OpenRouterModel
+from openrouter_adapters.core.model import OpenRouterModel, new_client
+
+if TYPE_CHECKING:
+    from openrouter_adapters.core.client import Client
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 """How an answer is brought into a schema; LangChain's word for it."""
@@ -33,4 +35,4 @@ class LangChainModel(OpenRouterModel):
         "model_kwargs": "extra_body",
     }
 
-    _client: Client = PrivateAttr(default_factory=lambda: Client(_specialized))
+    _client: Client = PrivateAttr(default_factory=lambda: new_client(_specialized))

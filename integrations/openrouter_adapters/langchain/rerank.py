@@ -11,9 +11,8 @@ from pydantic import Field, StrictStr
 from typing_extensions import override
 
 from openrouter_adapters.core import rerank as core
-from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import Request, checked_call
-from openrouter_adapters.core.rerank import Rank, Ranked
+from openrouter_adapters.core.rerank import Rank, Ranked, RerankOptions
 from openrouter_adapters.langchain.model import LangChainModel
 
 Rankable = str | Document | Mapping[str, Any]

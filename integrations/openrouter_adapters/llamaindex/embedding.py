@@ -12,8 +12,7 @@ from typing_extensions import override
 
 from openrouter_adapters.core import embeddings as core
 from openrouter_adapters.core.arguments import check_positive
-from openrouter_adapters.core.embeddings import Embedded, Kind, Vector
-from openrouter_adapters.core.options import EmbeddingOptions
+from openrouter_adapters.core.embeddings import Embedded, EmbeddingOptions, Kind, Vector
 from openrouter_adapters.core.request import Request
 from openrouter_adapters.llamaindex.batches import Batches, in_batches, noted
 from openrouter_adapters.llamaindex.embedding_events import told_images, told_texts

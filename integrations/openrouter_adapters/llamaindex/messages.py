@@ -13,7 +13,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -146,7 +146,7 @@ class _Turns:
         made: list[ToolCall] = []
         for place, call in enumerate(calls):
             others = {other.id for other in made} if call.id in signed else self.used
-            own = call if call.id and call.id not in others else replace(call, id=self._new_id(at, place))
+            own = call if call.id and call.id not in others else call._replace(id=self._new_id(at, place))
             self.used.add(own.id)
             made.append(own)
         if made:

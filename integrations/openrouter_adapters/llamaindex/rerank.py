@@ -15,9 +15,8 @@ from pydantic import Field, StrictBool, StrictStr
 from typing_extensions import override
 
 from openrouter_adapters.core import rerank as core
-from openrouter_adapters.core.options import RerankOptions
 from openrouter_adapters.core.request import Request, checked_call
-from openrouter_adapters.core.rerank import Rank, Ranked
+from openrouter_adapters.core.rerank import Rank, Ranked, RerankOptions
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.llamaindex.ending import ToldFetches
 from openrouter_adapters.llamaindex.inputs import Rankable, ranked_documents
