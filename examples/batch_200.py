@@ -1,4 +1,4 @@
-"""200 questions, 20 at a time, in each framework: progress, calls per second, the bill, what failed and was asked again.
+"""200 questions, 20 at a time, in each framework: progress, speed, the bill, what failed and was asked again.
 
 With the extra `aiohttp` installed the requests go over aiohttp, which takes less of the CPU.
 """

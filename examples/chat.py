@@ -27,7 +27,9 @@ with openrouter(script) as connection:
         messages.append(answer)  # the answer goes back with the next question
         facts, tokens = answer.response_metadata, answer.usage_metadata
         print(f"  {question}\n    {answer.text}")
-        print(f"    {facts['model_name']} at {facts['provider']}, {tokens['total_tokens']} tokens, ${facts['cost']:.6f}")
+        print(
+            f"    {facts['model_name']} at {facts['provider']}, {tokens['total_tokens']} tokens, ${facts['cost']:.6f}"
+        )
 
     print("\nLlamaIndex")
     llm = OpenRouter(model="openai/gpt-4o-mini", temperature=0.2, max_tokens=100, **connection)

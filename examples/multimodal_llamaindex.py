@@ -1,6 +1,7 @@
 """Images and PDFs in, an image out, and the image back in to be changed: with LlamaIndex's blocks."""
 
 import base64
+import tempfile
 from pathlib import Path
 
 from llama_index.core.llms import ChatMessage, DocumentBlock, ImageBlock, TextBlock
@@ -28,13 +29,21 @@ def ask(question, *blocks):
     return ChatMessage(role="user", blocks=[TextBlock(text=question), *blocks])
 
 
+def saved(pixels, mime_type):
+    """Where a generated image can be looked at."""
+    path = Path(tempfile.mkdtemp()) / f"painted.{mime_type.rpartition('/')[2]}"
+    path.write_bytes(pixels)
+    return path.as_uri()
+
+
 def show(response):
     """The answer, block by block, and its cost."""
     for block in response.message.blocks:
         if block.block_type == "text":
             print(f"  {block.text}")
         elif block.block_type == "image":
-            print(f"  [{block.image_mimetype}, {len(block.resolve_image().read())} bytes]")
+            pixels = block.resolve_image().read()
+            print(f"  [{block.image_mimetype}, {len(pixels)} bytes] {saved(pixels, block.image_mimetype)}")
     parsed = [each["file"]["name"] for each in response.additional_kwargs.get("annotations", ()) if "file" in each]
     print("  " + "".join(f"parsed {name}, " for name in parsed) + f"${response.additional_kwargs['cost']:.6f}")
     return response.message

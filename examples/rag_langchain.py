@@ -1,4 +1,4 @@
-"""Retrieval in LangChain on one key: embed notes, find and rerank them, answer with citations, and say what each cost."""
+"""Retrieval in LangChain on one key: embed notes, find and rerank them, answer with citations, and the cost of each."""
 
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser

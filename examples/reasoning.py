@@ -37,7 +37,8 @@ def with_langchain(model):
         messages += [answer, *(tide_tool.invoke(call) for call in answer.tool_calls)]
         kept = [item["type"] for item in answer.additional_kwargs.get("reasoning_details", ())]
         thought = answer.usage_metadata.get("output_token_details", {}).get("reasoning", 0)
-        print(f"\n  {answer.text or '(calls its tool)'}\n  thought for {thought} tokens, keeps {', '.join(kept) or 'none'}\n")
+        print(f"\n  {answer.text or '(calls its tool)'}")
+        print(f"  thought for {thought} tokens, keeps {', '.join(kept) or 'none'}\n")
 
 
 def with_llamaindex(llm):
@@ -52,7 +53,9 @@ def with_llamaindex(llm):
             result = tide_tool(**call.tool_kwargs).content
             talk.append(ChatMessage(role="tool", content=result, additional_kwargs={"tool_call_id": call.tool_id}))
         thoughts = [block for block in item.message.blocks if block.block_type == "thinking"]
-        kept = [each["type"] for block in thoughts for each in block.additional_information["reasoning_details"]]
+        kept = [
+            each["type"] for block in thoughts for each in block.additional_information.get("reasoning_details", ())
+        ]
         thought = item.additional_kwargs.get("reasoning_tokens", 0)
         print(f"\n  {item.message.content or '(calls its tool)'}")
         print(f"  thought for {thought} tokens, keeps {', '.join(kept) or 'none'}\n")

@@ -1,4 +1,4 @@
-"""An answer as it comes, sync in LangChain and async in LlamaIndex; and one left early, with what it had cost by then."""
+"""An answer as it comes, sync in LangChain and async in LlamaIndex; and one left early, with what it cost."""
 
 import asyncio
 
