@@ -1,4 +1,4 @@
-"""Retrieval in LlamaIndex on one key: embed notes, find and rerank them, answer with citations, and the cost of each."""
+"""Retrieval in LlamaIndex on one key: embed notes, find and rerank them, answer with citations, and cost of each."""
 
 from collections import Counter
 
