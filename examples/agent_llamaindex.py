@@ -19,7 +19,7 @@ def wind(harbour: str) -> str:
     return f"The wind at {harbour} is south-west, force 4."
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     both = [("tide", {"harbour": "Ayr"}), ("wind", {"harbour": "Ayr"})]
     gateway.reply(reasoning="Both tide and wind matter.", tool_calls=both, delay=0.03)
     gateway.reply("Leave Ayr at 16:20, on the high tide; with force 4 astern it is an easy sail.", delay=0.03)

@@ -16,7 +16,7 @@ from openrouter_adapters.langchain import ChatOpenRouter
 BUDGET = 0.02  # USD
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     once_more = [("depth", {"place": "the next buoy"})]
     gateway.reply(tool_calls=once_more, cost=0.0035, match=lambda body: "tools" in body, times=None)
     gateway.reply("A lighthouse shows ships where the coast begins.", cost=0.0004, times=None)

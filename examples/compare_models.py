@@ -16,7 +16,7 @@ SAID = [
 ]
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     for model, answer in zip(MODELS, SAID, strict=True):
         gateway.reply(answer, match=lambda body, model=model: body["model"] == model, delay=0.02)
     gateway.slow("anthropic", 0.2)

@@ -1,6 +1,7 @@
-"""Images and PDFs in, an image out, and the image back in to be changed."""
+"""Images and PDFs in, an image out, and the image back in to be changed: with LangChain's blocks."""
 
 import base64
+import tempfile
 from pathlib import Path
 
 from langchain_core.messages import HumanMessage
@@ -9,16 +10,16 @@ from offline import openrouter
 from openrouter_adapters.langchain import ChatOpenRouter
 
 MEDIA = Path(__file__).parent / "media"
-PIXEL = "data:image/png;base64," + base64.b64encode((MEDIA / "lighthouse.png").read_bytes()).decode()
-PARSED = {"type": "file", "file": {"hash": "5f2c", "name": "log.pdf", "content": [{"type": "text", "text": "..."}]}}
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
+    pixels = "data:image/png;base64," + base64.b64encode((MEDIA / "lighthouse.png").read_bytes()).decode()
+    pages = {"hash": "5f2c", "name": "log.pdf", "content": [{"type": "text", "text": "..."}]}
     gateway.reply("A lighthouse, red and white, with its lamp lit.")
-    gateway.reply("South-west, force 6.", annotations=[PARSED])
+    gateway.reply("South-west, force 6.", annotations=[{"type": "file", "file": pages}])
     gateway.reply("At 16:40.")
-    gateway.reply("Here it is.", images=[PIXEL])
-    gateway.reply("Now it is day.", images=[PIXEL])
+    gateway.reply("Here it is.", images=[pixels])
+    gateway.reply("Now it is day.", images=[pixels])
     return "a local gateway gives scripted answers."
 
 
@@ -34,13 +35,23 @@ def ask(question, *blocks):
     return HumanMessage([{"type": "text", "text": question}, *blocks])
 
 
+def saved(pixels, mime_type):
+    """Where a generated image can be looked at."""
+    path = Path(tempfile.mkdtemp()) / f"painted.{mime_type.rpartition('/')[2]}"
+    path.write_bytes(pixels)
+    return path.as_uri()
+
+
 def show(answer):
-    """The answer, block by block."""
+    """The answer, block by block, and its cost."""
     for part in answer.content_blocks:
         if part["type"] == "text":
             print(f"  {part['text']}")
         elif part["type"] == "image":
-            print(f"  [{part['mime_type']}, {len(base64.b64decode(part['base64']))} bytes]")
+            pixels = base64.b64decode(part["base64"])
+            print(f"  [{part['mime_type']}, {len(pixels)} bytes] {saved(pixels, part['mime_type'])}")
+    parsed = [each["file"]["name"] for each in answer.additional_kwargs.get("annotations", ()) if "file" in each]
+    print("  " + "".join(f"parsed {name}, " for name in parsed) + f"${answer.response_metadata['cost']:.6f}")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Retrieval on one key: embed notes, find and rerank them, answer with citations, and say what each step cost."""
+"""Retrieval in LlamaIndex on one key: embed notes, find and rerank them, answer with citations, and cost of each."""
 
 from collections import Counter
 
@@ -43,7 +43,7 @@ class Receipt(BaseCallbackHandler):
     def end_trace(self, trace_id=None, trace_map=None): ...
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     gateway.reply("Her brother Ivo does [1]; otherwise Marta lights it herself, at dusk [2].", match=QUESTION)
     return "a local gateway embeds and ranks by the words that texts share; its answer is scripted."
 

@@ -20,7 +20,7 @@ class Lighthouse(BaseModel):
     first_lit: int | None = Field(default=None, description="year")
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     facts = '{"name": "Eddystone", "height": 49, "first_lit": 1698}'
     gateway.reply(facts)
     gateway.reply(tool_calls=[("Lighthouse", facts)])

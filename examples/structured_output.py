@@ -26,7 +26,7 @@ class Summary(TypedDict):
     keywords: list[str]
 
 
-def script(gateway):
+def script(gateway):  # only without a key: what the local gateway answers
     facts = '{"name": "Eddystone", "height": 49, "first_lit": 1698}'
     gateway.reply(tool_calls=[("Lighthouse", facts)])
     gateway.reply(facts)

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -231,7 +233,17 @@ def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         LocalGateway().start()
 
 
-def test_the_pytest_plugin_is_light() -> None:
-    script = "import sys, openrouter_adapters.gateway.pytest_plugin; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert {"starlette", "uvicorn", "openrouter_adapters.gateway.gateway"}.isdisjoint(found.stdout.split())
+HEAVY = ["starlette", "uvicorn", "openai", "pydantic", "httpx", "httpx2", "aiohttp", "langchain_core", "llama_index"]
+
+
+def test_the_pytest_plugin_loads_nothing_heavy_for_tests_that_ask_for_no_gateway(tmp_path: Path) -> None:
+    plugin = "openrouter_adapters.gateway.pytest_plugin"
+    loaded = f"{{*sys.modules}} & {{*{HEAVY}, 'openrouter_adapters.gateway.gateway'}}"
+    program = f"import sys\n\ndef test():\n    assert '{plugin}' in sys.modules\n    assert {loaded} == set()\n"
+    (tmp_path / "test_light.py").write_text(program)
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "pytest", "-p", plugin, "test_light.py"]
+    done = subprocess.run(
+        command, env={**os.environ, **alone}, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
