@@ -39,7 +39,7 @@ class Sealed:
     __slots__ = ("headers",)
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers
 
 
 sending: ContextVar[Sealed] = ContextVar("sending")
@@ -234,7 +234,7 @@ class Connections:
             http.close()
 
 
-shared = Connections()
+shared: Connections = Connections()
 """The connections of this process."""
 
 atexit.register(lambda: shared.close_sync())
