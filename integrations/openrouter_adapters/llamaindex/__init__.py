@@ -15,7 +15,7 @@ try:
     from openrouter_adapters.llamaindex import loading
     from openrouter_adapters.llamaindex.llm import OpenRouter
 except ModuleNotFoundError as _error:
-    if _error.name not in ("llama_index", "llama_index.core"):
+    if _error.name not in ("llama_index", "llama_index.core", "wrapt"):  # the last comes with it
         raise
     _said = "openrouter_adapters.llamaindex needs llama-index-core: pip install 'openrouter-adapters[llamaindex]'"
     raise ImportError(_said) from _error
