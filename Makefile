@@ -7,6 +7,7 @@ OPENAI3 := openai==3.54.0 pydantic==2.14.3
 OPENAI2 := openai==2.54.0 pydantic==2.13.4
 VENV3   := .venv
 VENV2   := .venv-openai2
+VENVD   := .venv-dist
 PY      := $(VENV3)/bin/python
 PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
 EXTRAS  := langchain,llamaindex,gateway
@@ -19,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 # Without compiled modules every run compiles both frameworks anew; with --no-compile only what is imported is compiled.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench soak record clean
+.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench soak record dist matrix clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,9 +45,16 @@ format-check: $(VENV3)/.dev-ready
 lint: $(VENV3)/.dev-ready
 	$(PY) -m ruff check .
 
+# pyright looks at the first Python on the PATH, and without its warnings asks for no newer version of itself.
+types: export PATH := $(CURDIR)/$(VENV3)/bin:$(PATH)
+types: export PYTHONPATH := $(CURDIR)/integrations
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 types: $(VENV3)/.dev-ready
 	$(PY) -m mypy
 	$(PY) -m mypy tests/typing
+	$(PY) -m pyright
+	@told=$$($(PY) -m pyright --verifytypes openrouter_adapters --ignoreexternal) || { echo "$$told"; exit 1; }; \
+		echo "$$told" | grep completeness
 
 imports: $(VENV3)/.dev-ready
 	$(PY) -m pytest --quiet tests/test_house.py
@@ -65,12 +73,20 @@ soak: $(VENV3)/.dev-ready $(VENV2)/.dev-ready ## many calls at once with random 
 record: $(VENV3)/.dev-ready ## make the cassettes anew, against the local gateway or live when OPENROUTER_API_KEY is set
 	$(PY) -m cassettes.record
 
+dist: $(VENVD)/.dist-ready ## the wheel and the sdist, built and checked, in dist/
+	rm -rf dist
+	$(VENVD)/bin/python -m build --no-isolation
+	$(VENVD)/bin/python -m twine check --strict dist/*
+
+matrix: dist ## what they keep of their promises, each extra alone, oldest and newest dependencies: asks the index, 10 minutes
+	$(VENVD)/bin/python tools/matrix.py
+
 clean: ## remove the environments and every cache
-	rm -rf $(VENV3) $(VENV2) .bench build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV3) $(VENV2) $(VENVD) .bench .matrix build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip itself comes first: older ones know no dependency groups.
-$(VENV3)/bin/activate $(VENV2)/bin/activate:
+$(VENV3)/bin/activate $(VENV2)/bin/activate $(VENVD)/bin/activate:
 	$(PYTHON) -m venv $(@D)/..
 	$(@D)/python $(INSTALL) --upgrade pip
 	touch $@
@@ -85,4 +101,8 @@ $(VENV3)/.dev-ready: $(VENV3)/.demo-ready
 
 $(VENV2)/.dev-ready: $(VENV2)/bin/activate $(DECLARED)
 	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS),aiohttp,cli]' $(OPENAI2) --group test
+	@touch $@
+
+$(VENVD)/.dist-ready: $(VENVD)/bin/activate $(DECLARED)
+	$(@D)/bin/python $(INSTALL) --group dist
 	@touch $@

@@ -14,7 +14,7 @@ from openrouter_adapters.cli.gateway import gateway
 from openrouter_adapters.cli.key import key
 from openrouter_adapters.cli.models import models
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="openrouter-adapters",
     cls=Commands,
     no_args_is_help=True,

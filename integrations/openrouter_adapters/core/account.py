@@ -44,7 +44,8 @@ class Account:
     """
 
     def __init__(self, request: Request, specialize: Specialize | None) -> None:
-        self.is_open, self._sent = False, False
+        self.is_open: bool = False
+        self._sent = False
         self._heard: CallRecord | None = None  # closed, but not yet told to the listeners
         self._scopes = costs.admit(request, specialize)
         self.is_open = True

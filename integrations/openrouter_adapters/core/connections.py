@@ -31,6 +31,7 @@ from openrouter_adapters.core.request import Request
 
 _HEADERS = {"Accept": "application/json", "User-Agent": "openrouter-adapters"}
 _HEADERS_OF_A_BODY = {**_HEADERS, "Content-Type": "application/json"}
+_NO_AIOHTTP = "http_async_client='aiohttp' needs aiohttp: pip install 'openrouter-adapters[aiohttp]'"
 
 
 class Sealed:
@@ -39,7 +40,7 @@ class Sealed:
     __slots__ = ("headers",)
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers
 
 
 sending: ContextVar[Sealed] = ContextVar("sending")
@@ -160,7 +161,7 @@ class Connections:
             kind: "httpx" or "aiohttp".
 
         Raises:
-            RuntimeError: "aiohttp" without the extra of that name installed.
+            ImportError: "aiohttp" without the extra of that name installed.
         """
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -170,7 +171,10 @@ class Connections:
             if found is not None:
                 return found[0]
             factory = openai.DefaultAioHttpClient if kind == "aiohttp" else openai.DefaultAsyncHttpxClient
-            http = factory(**self._settings(_aleave_behind))
+            try:
+                http = factory(**self._settings(_aleave_behind))
+            except RuntimeError as error:  # the openai package names an extra of its own
+                raise ImportError(_NO_AIOHTTP) from error
             closer = self._closing(loop, kind, http)
             self._async[loop, kind] = (http, closer)
         # A loop that shuts down ends its async generators: this one then closes the client, inside the loop.
@@ -234,7 +238,7 @@ class Connections:
             http.close()
 
 
-shared = Connections()
+shared: Connections = Connections()
 """The connections of this process."""
 
 atexit.register(lambda: shared.close_sync())

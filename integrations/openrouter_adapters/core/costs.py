@@ -77,8 +77,8 @@ class CostTracker(Costs):
         prices: Mapping[str, Mapping[str, Decimal | float | str]] | None = None,
     ) -> None:
         super().__init__()
-        self.budget = _checked_budget(budget)
-        self.tags = tags_of(tags)
+        self.budget: Decimal | None = _checked_budget(budget)
+        self.tags: tuple[str, ...] = tags_of(tags)
         if reserve and self.budget is None:
             raise ValueError("reserve=True sets aside a part of a budget: give one, such as budget=0.50")
         self._prices: Prices | None = checked_prices(prices) if reserve or prices else None
@@ -236,7 +236,7 @@ class Unsettled:
         self.record = record
         self.question = question
         self._scopes = tuple(scopes)
-        self.known = False
+        self.known: bool = False
         self._learning = threading.Lock()
 
     def learn(self, known: CallRecord) -> bool:

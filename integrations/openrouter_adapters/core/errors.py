@@ -98,12 +98,14 @@ class OpenRouterError(openai.OpenAIError):
         self.message = message
         self.status_code: Any = status_code
         self.code: Any = code
-        self.error_type = self.type = error_type
+        self.error_type = error_type
+        self.type: str | None = error_type
         self.param: str | None = None
         self.provider = provider
         self.model = model
-        self.generation_id = self.request_id = generation_id
-        self.retryable = self.transient if retryable is None else retryable
+        self.generation_id = generation_id
+        self.request_id: str | None = generation_id
+        self.retryable: bool = self.transient if retryable is None else retryable
         self.retry_after = retry_after
         self.upstream = upstream
         self.availability = availability

@@ -14,6 +14,7 @@ from openrouter_adapters.core.answer import Answer, Unreadable
 from openrouter_adapters.core.network import forget_secrets, limit, named, network_trouble, scrub, stalls
 from openrouter_adapters.core.parsing import json_in, parse, partial_json
 from openrouter_adapters.core.reply import Reply, worth_keeping
+from openrouter_adapters.core.request import Request
 from openrouter_adapters.core.sse import BOM, DONE, EventSplitter, after_comments, looks_like_events
 from openrouter_adapters.core.stencil import Stencil
 from openrouter_adapters.core.stream import NOTHING_MORE, OF_AN_ANSWER, Delta, ReplyBuilder, broken_off, says_error
@@ -43,12 +44,12 @@ class Exchange:
     """
 
     def __init__(self, tries: Tries, response: Any, specialize: errors.Specialize | None) -> None:
-        self.request = tries.request
+        self.request: Request = tries.request
         self.tries = tries
         self.response = response
-        self.builder = ReplyBuilder()
-        self.done = False
-        self.refused = not response.is_success
+        self.builder: ReplyBuilder = ReplyBuilder()
+        self.done: bool = False
+        self.refused: bool = not response.is_success
         self.stalled = False
         self.alive: Callable[[], None] | None = None
         self._specialize = specialize

@@ -22,11 +22,11 @@ from openrouter_adapters.core.ledger_rows import (
 try:
     import sqlalchemy as sa
     from sqlalchemy import exc
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "a ledger in a database needs SQLAlchemy 2: pip install 'openrouter-adapters[ledger]'. "
         "A ledger in an SQLite file needs nothing: give a path"
-    ) from error
+    ) from _error
 
 _SQL_TYPES: dict[type, sa.types.TypeEngine[Any]] = {str: sa.Text(), int: sa.BigInteger(), float: sa.Float(53)}
 
@@ -63,7 +63,7 @@ class DatabaseStore:
         self._is_own = engine is not target
         # One statement is its own transaction, so that a nested append in the same thread never waits for an outer one.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.name = self._engine.url.render_as_string(hide_password=True)
+        self.name: str = self._engine.url.render_as_string(hide_password=True)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         if self._is_sqlite:
             self._make_file()

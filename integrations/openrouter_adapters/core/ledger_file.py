@@ -57,7 +57,7 @@ class FileStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self.name: str = str(path)
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         try:

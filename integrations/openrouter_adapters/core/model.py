@@ -11,7 +11,7 @@ from pydantic import BaseModel, PrivateAttr, SecretStr
 from typing_extensions import override
 
 from openrouter_adapters.core.arguments import from_variables, key_text, without_user
-from openrouter_adapters.core.options import EndpointOptions
+from openrouter_adapters.core.options import EndpointOptions, KeyOption
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.client import Client
@@ -108,5 +108,5 @@ class OpenRouterModel(EndpointOptions):
         BaseModel.__setstate__(self, state)
         self._key_given = self.api_key is not None
         if self.api_key is None and (key := key_text(from_variables("api_key"))):
-            self.api_key = SecretStr(key)
+            self.api_key: KeyOption = SecretStr(key)
         self._first_key = self.api_key

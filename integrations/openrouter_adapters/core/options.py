@@ -132,7 +132,7 @@ class EndpointOptions(BaseModel):
     """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
     # Validators are built when the first model object is made: those of all classes on the way are half an import.
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
     )
 

@@ -77,7 +77,10 @@ class ReplyBuilder:
         self.error: Any = None
         self._error_known = False
         self._index: int | None = None
-        self.answered = self.started = self.chunks_seen = self.steady = False
+        self.answered: bool = False
+        self.started: bool = False
+        self.chunks_seen: bool = False
+        self.steady: bool = False
         # Of the last chunk, what is beside its choices; of a choice that said nothing else, what is beside its delta.
         self._head: dict[Any, Any] = {None: None}  # like no JSON
         self._beside: dict[Any, Any] = {None: None}

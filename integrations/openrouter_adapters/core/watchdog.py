@@ -24,9 +24,9 @@ class Alarm:
     __slots__ = ("action", "deadline", "seconds")
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
-        self.seconds = seconds
-        self.action = action
-        self.deadline = 0.0
+        self.seconds: float = seconds
+        self.action: Callable[[], None] = action
+        self.deadline: float = 0.0
 
     def __enter__(self) -> Alarm:
         self.deadline = time.monotonic() + self.seconds

@@ -33,9 +33,9 @@ class Words:
     def __init__(self, text: str) -> None:
         """Look through a text."""
         self.text = text
-        self.numbers = [float(number) for number in _NUMBER.findall(text)]
-        self.quotations = quotations(text)
-        self.names = _NAME.findall(_QUOTED.sub(" ", text))
+        self.numbers: list[float] = [float(number) for number in _NUMBER.findall(text)]
+        self.quotations: list[str] = quotations(text)
+        self.names: list[str] = _NAME.findall(_QUOTED.sub(" ", text))
 
     def number(self) -> float:
         """The next number that the text holds."""

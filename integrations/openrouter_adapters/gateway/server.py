@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, state: State, port: int = 0) -> None:
         """Take a port; nothing is served yet."""
-        self.state = state
+        self.state: State = state
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._socket.getsockname()[1]
         self._players: set[Player] = set()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 try:
     from openrouter_adapters.langchain import content
     from openrouter_adapters.langchain.chat import ChatOpenRouter
-except ModuleNotFoundError as error:
-    if error.name != "langchain_core":
+except ModuleNotFoundError as _error:
+    if _error.name != "langchain_core":
         raise
-    said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
-    raise ImportError(said) from error
+    _said = "openrouter_adapters.langchain needs langchain-core: pip install 'openrouter-adapters[langchain]'"
+    raise ImportError(_said) from _error
 
 if TYPE_CHECKING:
     from openrouter_adapters.langchain.costs import OpenRouterCostHandler, get_openrouter_costs

@@ -15,7 +15,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -59,7 +59,7 @@ class _AsMessage:
 class AnswerChunk(_AsMessage, AIMessageChunk):
     """One piece of a streamed answer, or a sum of pieces."""
 
-    model_config = ConfigDict(defer_build=True)  # built with the first stream, by `chunk_maker`
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)  # built with the first stream, by `chunk_maker`
 
     @model_validator(mode="after")
     @override
@@ -71,12 +71,16 @@ class AnswerChunk(_AsMessage, AIMessageChunk):
         else:
             pieces = self.tool_call_chunks
             calls = self._whole_calls(pieces) if self.chunk_position == "last" else [*map(started_call, pieces)]
-            self.tool_calls = [call for call in calls if call["type"] == "tool_call"]
-            self.invalid_tool_calls = [call for call in calls if call["type"] == "invalid_tool_call"]
+            self.tool_calls: list[ToolCall] = [call for call in calls if call["type"] == "tool_call"]
+            self.invalid_tool_calls: list[InvalidToolCall] = [
+                call for call in calls if call["type"] == "invalid_tool_call"
+            ]
         if self.chunk_position == "last" and isinstance(self.content, list):
             made = [block for block in self.content if isinstance(block, dict) and block.get("type") == CALL_PIECE]
             whole = dict(zip(map(id, made), self._whole_calls(made), strict=True))
-            self.content = sorted((_whole_block(block, whole.get(id(block))) for block in self.content), key=_rank)
+            self.content: str | list[str | dict[Any, Any]] = sorted(
+                (_whole_block(block, whole.get(id(block))) for block in self.content), key=_rank
+            )
         return self
 
     def _whole_calls(self, pieces: Sequence[Any]) -> list[ToolCall | InvalidToolCall]:

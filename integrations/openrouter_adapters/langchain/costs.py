@@ -79,7 +79,7 @@ class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
 
     def __init__(self, tags: str | Iterable[str] | Mapping[str, object] | None = None) -> None:
         super().__init__()
-        self.tags = tags_of(tags)
+        self.tags: tuple[str, ...] = tags_of(tags)
         self._open: dict[UUID, _Run] = {}
 
     @override

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 try:
     from openrouter_adapters.llamaindex import loading
     from openrouter_adapters.llamaindex.llm import OpenRouter
-except ModuleNotFoundError as error:
-    if error.name not in ("llama_index", "llama_index.core"):
+except ModuleNotFoundError as _error:
+    if _error.name not in ("llama_index", "llama_index.core", "wrapt"):  # the last comes with it
         raise
-    said = "openrouter_adapters.llamaindex needs llama-index-core: pip install 'openrouter-adapters[llamaindex]'"
-    raise ImportError(said) from error
+    _said = "openrouter_adapters.llamaindex needs llama-index-core: pip install 'openrouter-adapters[llamaindex]'"
+    raise ImportError(_said) from _error
 
 if TYPE_CHECKING:
     from openrouter_adapters.llamaindex.costs import OpenRouterCostCallbackHandler, OpenRouterCostHandler

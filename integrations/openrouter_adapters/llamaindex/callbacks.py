@@ -66,7 +66,7 @@ class Told:
 
     def __init__(self, items: Any) -> None:
         self.items = items
-        self.heard = _events_are_heard()
+        self.heard: bool = _events_are_heard()
         self.last: Any = None
         self.error: BaseException | None = None
 

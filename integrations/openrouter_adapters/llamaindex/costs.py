@@ -62,7 +62,10 @@ class OpenRouterCostHandler(HeardCosts, BaseEventHandler):
         return self is other
 
     __hash__ = object.__hash__
-    __str__ = HeardCosts.__repr__
+
+    @override
+    def __str__(self) -> str:
+        return repr(self)
 
     @classmethod
     @override

@@ -27,4 +27,4 @@ class LlamaIndexModel(OpenRouterModel):
     @override
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.callback_manager = CallbackManager([])
+        self.callback_manager: CallbackManager = CallbackManager([])
