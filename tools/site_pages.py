@@ -1,6 +1,6 @@
 """What the site has beside ``docs/``: a page for every example, and the changelog.
 
-MkDocs calls these functions. A link that leads out of ``docs/``, as it should on a code host, leads to those pages here.
+MkDocs calls these functions. A link that leads out of ``docs/``, as it should on a code host, leads to a page here.
 """
 
 from __future__ import annotations
