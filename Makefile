@@ -9,6 +9,8 @@ VENV3   := .venv
 VENV2   := .venv-openai2
 VENVD   := .venv-dist
 PY      := $(VENV3)/bin/python
+# Material tells of its successor with every build.
+MKDOCS  := NO_MKDOCS_2_WARNING=1 $(PY) -W error -m mkdocs
 PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
 EXTRAS  := langchain,llamaindex,gateway
 INSTALL := -m pip --quiet --disable-pip-version-check install --no-compile --constraint constraints.txt
@@ -20,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 # Without compiled modules every run compiles both frameworks anew; with --no-compile only what is imported is compiled.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports format bench soak record dist matrix clean
+.PHONY: help demo test test-openai3 test-openai2 check format-check lint types imports docs docs-serve format bench soak record dist matrix clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +39,7 @@ test-openai3: $(VENV3)/.dev-ready ## the whole suite on openai 3.x
 test-openai2: $(VENV2)/.dev-ready ## the whole suite on openai 2.x
 	$(VENV2)/bin/python $(PYTEST)
 
-check: format-check lint types imports ## format, lint, strict types, import and house rules
+check: format-check lint types imports docs ## format, lint, strict types, import and house rules, and the docs as a site
 
 format-check: $(VENV3)/.dev-ready
 	$(PY) -m ruff format --check .
@@ -58,6 +60,12 @@ types: $(VENV3)/.dev-ready
 
 imports: $(VENV3)/.dev-ready
 	$(PY) -m pytest --quiet tests/test_house.py
+
+docs: $(VENV3)/.dev-ready ## the docs as a site, into build/docs; a broken link is an error
+	@$(MKDOCS) build --strict --quiet
+
+docs-serve: $(VENV3)/.dev-ready ## the site on http://127.0.0.1:8000, built anew with every change
+	@$(MKDOCS) serve --strict
 
 format: $(VENV3)/.dev-ready ## rewrite the code as `make check` wants it
 	$(PY) -m ruff check --fix .

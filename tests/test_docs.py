@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -30,9 +31,13 @@ from openrouter_adapters.llamaindex.progress import Progress
 __all__ = ["_openrouter_gateway_server", "openrouter_gateway"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def label(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 class Block(NamedTuple):
@@ -46,7 +51,7 @@ class Block(NamedTuple):
 def blocks(page: str) -> Iterator[Block]:
     """The Python of a page. A ``text`` block after one is its output, if nothing or "... prints:" stands between."""
     found = list(FENCED.finditer(page))
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    for block, after in zip_longest(found, found[1:]):
         if block[1] == "python":
             between = page[block.end() : after.start()].strip() if after else ""
             told = after and after[1] == "text" and (not between or between.endswith("prints:"))
@@ -83,7 +88,7 @@ def newcomer(
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:inspect")  # workflows look at pydantic's old attributes
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=label)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page: Path, newcomer: LocalGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,15 +115,19 @@ def tables() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=label)
 def test_tables_are_as_the_code_has_them(page: Path, tables: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
     assert tables.renewed(text) == text, "python tools/make_tables.py writes them anew"
 
 
+def words_of(*names: str) -> str:
+    return "".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in names)
+
+
 @pytest.mark.parametrize(("name", "model"), [("langchain", ChatOpenRouter), ("llamaindex", OpenRouter)])
-def test_a_framework_s_page_names_every_argument(name: str, model: type[OpenRouterModel]) -> None:
-    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+def test_the_options_and_a_framework_s_page_name_every_argument(name: str, model: type[OpenRouterModel]) -> None:
+    page = words_of("options", name)
     assert [field for field in model.model_fields if f"`{field}`" not in page] == []
 
 
@@ -138,8 +147,8 @@ def recorded(captures: list[dict[str, Any]]) -> Iterator[list[ChatResponse]]:
         yield [*map(progress.item, filter(None, deltas)), chat_response(builder.reply(), asked)]
 
 
-def test_the_llamaindex_page_names_everything_that_recorded_answers_carry(captures: list[dict[str, Any]]) -> None:
-    page = (ROOT / "docs" / "llamaindex.md").read_text(encoding="utf-8")
+def test_the_pages_name_everything_that_recorded_answers_carry_in_llamaindex(captures: list[dict[str, Any]]) -> None:
+    page = words_of("answers", "llamaindex")
     chats = [chat for chat in recorded(captures) if any(item.additional_kwargs for item in chat)]
     items = [item for chat in chats for item in chat]
     keys = {key for item in items for key in (*item.additional_kwargs, *item.message.additional_kwargs)}
@@ -164,7 +173,7 @@ def test_the_pages_name_no_target_and_no_extra_that_is_not_there() -> None:
     assert {extra for listed in extras for extra in listed.split(",")} - set(project["optional-dependencies"]) == set()
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+@pytest.mark.parametrize("text", TEXTS, ids=label)
 def test_links_lead_somewhere(text: Path) -> None:
     content = text.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)]+)\)", content) if not link.startswith("http")]
@@ -183,8 +192,3 @@ def headings(page: Path) -> set[str]:
 
 def test_contributing_is_short() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 100
-
-
-def test_a_file_that_explains_lists_every_page() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in readme] == []

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -74,13 +74,6 @@ def option_table(options: type[EndpointOptions], names: Iterable[str]) -> str:
     fields = options.model_fields
     rows = ([f"`{name}`", kind(fields[name]), default(fields[name]), said(fields[name]), place(name)] for name in names)
     return table(["option", "type", "default", "meaning, range, unit", "on the wire"], rows)
-
-
-def arguments(model: type[OpenRouterOptions], names: Collection[str] = ()) -> str:
-    """The arguments of one adapter that say what they mean, in short: all, or those that are named."""
-    described = {name: field for name, field in model.model_fields.items() if field.description}
-    fields = {name: field for name, field in described.items() if not names or name in names}
-    return table(["argument", "meaning, range, unit"], ([f"`{name}`", said(field)] for name, field in fields.items()))
 
 
 def place(name: str) -> str:
@@ -175,8 +168,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "provider keys": lambda: keys(ProviderPreferences),
     "max_price keys": lambda: keys(MaxPrice),
     "reasoning keys": lambda: keys(Reasoning),
-    "langchain options": lambda: arguments(ChatOpenRouter),
-    "llamaindex options": lambda: arguments(OpenRouter, OPTION_NAMES),
     "embedding options": lambda: added(EmbeddingOptions),
     "rerank options": lambda: added(RerankOptions),
     "langchain arguments": lambda: own(ChatOpenRouter),

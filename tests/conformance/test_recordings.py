@@ -241,8 +241,9 @@ def repeated(message: Any) -> Facts:
     return known({"content": message.get("content"), "details": message.get("reasoning_details"), "calls": calls})
 
 
-def test_the_langchain_page_names_every_key_that_comes(answered: list[Recording], replay: Replay) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "langchain.md").read_text(encoding="utf-8")
+def test_the_pages_name_every_key_that_comes_in_langchain(answered: list[Recording], replay: Replay) -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    page = "".join((docs / name).read_text(encoding="utf-8") for name in ("answers.md", "langchain.md"))
     way = next(way for way in WAYS if str(way).startswith("langchain"))
     messages = [replay(way, each) for each in answered]
     parts = [part for m in messages for part in (m.response_metadata, m.additional_kwargs, m.usage_metadata or {})]

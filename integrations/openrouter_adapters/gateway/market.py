@@ -123,6 +123,7 @@ PROVIDERS = (
     Provider("minimax", "Minimax"),
     Provider("cohere", "Cohere"),
 )
+"""The providers of a gateway that is given none."""
 
 _CLAUDE = Model(
     "anthropic/claude",
@@ -225,3 +226,4 @@ MODELS = (
     Model("openai/text-embedding-3-large", at("0.13", "0", "openai", "azure"), output_modalities=("embeddings",)),
     Model("cohere/rerank-v3.5", at("0", "0", "cohere"), output_modalities=("rerank",)),
 )
+"""The models of a gateway that is given none."""

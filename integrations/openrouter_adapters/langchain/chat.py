@@ -66,7 +66,7 @@ class ChatOpenRouter(ConventionalChatModel):
         ValueError: no API key, a value of a wrong type, or two that contradict each other.
         TypeError: an argument that nobody knows.
 
-    Example:
+    Examples:
         >>> model = ChatOpenRouter(model="openai/gpt-5-mini", models=["google/gemini-2.5-flash"])  # doctest: +SKIP
         >>> model.invoke("Hello").response_metadata["cost"]  # doctest: +SKIP
         0.000042

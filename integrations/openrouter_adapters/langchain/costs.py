@@ -68,7 +68,7 @@ class OpenRouterCostHandler(BaseCallbackHandler, HeardCosts):
     Raises:
         TypeError: tags that are no words.
 
-    Example:
+    Examples:
         >>> costs = OpenRouterCostHandler()  # doctest: +SKIP
         >>> agent.invoke(question, config={"callbacks": [costs], "tags": ["support"]})  # doctest: +SKIP
         >>> costs.total, costs.by_tag["support"].calls  # doctest: +SKIP
@@ -203,7 +203,7 @@ def get_openrouter_costs(
     Raises:
         TypeError: tags that are no words.
 
-    Example:
+    Examples:
         >>> with get_openrouter_costs() as costs:  # doctest: +SKIP
         ...     agent.invoke(question)
         >>> costs.total  # doctest: +SKIP

@@ -47,7 +47,7 @@ class OpenRouterEmbeddings(LangChainModel, EmbeddingOptions, Embeddings):
         ValueError: no API key, or a value of a wrong type.
         TypeError: an argument that nobody knows.
 
-    Example:
+    Examples:
         >>> embeddings = OpenRouterEmbeddings(model="openai/text-embedding-3-small")  # doctest: +SKIP
         >>> embeddings.embed(["one text", "another"]).cost  # doctest: +SKIP
         Decimal('8E-8')

@@ -39,7 +39,7 @@ class OpenRouterRerank(LangChainModel, RerankOptions, BaseDocumentCompressor):
         ValueError: no API key, or a value of a wrong type.
         TypeError: an argument that nobody knows.
 
-    Example:
+    Examples:
         >>> reranker = OpenRouterRerank(model="cohere/rerank-v3.5", top_n=3)  # doctest: +SKIP
         >>> reranker.compress_documents(documents, "query")[0].metadata["relevance_score"]  # doctest: +SKIP
         0.93
