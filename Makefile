@@ -9,7 +9,7 @@ VENV3   := .venv
 VENV2   := .venv-openai2
 VENVD   := .venv-dist
 PY      := $(VENV3)/bin/python
-# Material tells of its successor with every build.
+# Material tells of its successor with every build. With --quiet, --strict would count no warnings.
 MKDOCS  := NO_MKDOCS_2_WARNING=1 $(PY) -W error -m mkdocs
 PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
 EXTRAS  := langchain,llamaindex,gateway
@@ -62,7 +62,7 @@ imports: $(VENV3)/.dev-ready
 	$(PY) -m pytest --quiet tests/test_house.py
 
 docs: $(VENV3)/.dev-ready ## the docs as a site, into build/docs; a broken link is an error
-	@$(MKDOCS) build --strict --quiet
+	@$(MKDOCS) build --strict
 
 docs-serve: $(VENV3)/.dev-ready ## the site on http://127.0.0.1:8000, built anew with every change
 	@$(MKDOCS) serve --strict
