@@ -38,7 +38,13 @@ def gateway(
     fault: Fault = None,
 ) -> None:
     """Serve a local OpenRouter for demos and tests until Ctrl-C: no network, no cost."""
-    given = {"port": [str(port)], "key": [key], "model-path": [model_path], "down": down or [], "fault": fault or []}
+    given: dict[str, list[str] | list[str | None]] = {
+        "port": [str(port)],
+        "key": [key],
+        "model-path": [model_path],
+        "down": down or [],
+        "fault": fault or [],
+    }
     named = [f"--{name}={value}" for name, values in given.items() for value in values if value is not None]
     # The gateway is started by its name, as from a shell: nothing of the library imports it.
     own, sys.argv = sys.argv, [_COMMAND, *named, *(["--echo"] if echo else [])]

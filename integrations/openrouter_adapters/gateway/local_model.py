@@ -1,4 +1,4 @@
-"""LocalModel: a small language model that answers in the gateway's place, through llama.cpp. It needs the extra ``local``.
+"""LocalModel: a small language model that answers behind the gateway, through llama.cpp (extra ``local``).
 
 The native library is loaded when the model is first asked, or by `load`; nothing of it at import.
 """
@@ -6,7 +6,6 @@ The native library is loaded when the model is first asked, or by `load`; nothin
 import importlib.util
 import os
 import secrets
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,7 +58,6 @@ class LocalModel:
             raise ImportError(_NO_LIBRARY)
         self.path = _found(path)
         self._context, self._max_tokens = context, max_tokens
-        self._lock = threading.Lock()
         self._server: Any = None
         self._closing = False
         self._turn = ThreadPoolExecutor(1, "openrouter-local-model")
@@ -76,17 +74,19 @@ class LocalModel:
             ImportError: the library cannot be loaded here.
             ValueError: the file holds no model.
         """
-        with self._lock:
-            if self._server is None:
-                self._server = _server(self.path, self._context)
+        # In a thread that Ctrl-C does not interrupt.
+        self._turn.submit(self._load).result()
         return self
+
+    def _load(self) -> None:
+        if self._server is None:
+            self._server = _server(self.path, self._context)
 
     def close(self) -> None:
         """End what is being answered, and free the memory."""
         self._closing = True
         self._turn.shutdown()
-        with self._lock:
-            self._server = None
+        self._server = None
         self._turn, self._closing = ThreadPoolExecutor(1, "openrouter-local-model"), False
 
     def __enter__(self) -> "LocalModel":
@@ -137,7 +137,7 @@ class LocalModel:
             raise Refused(_CLOSED)
         if not say("text", ""):
             return answer
-        self.load()
+        self._load()
         if task.tool:
             say("call", task.tool)
         asked = {"messages": task.messages, **options, "stream": True, "timings_per_token": True}
@@ -225,9 +225,12 @@ def _server(path: Path, context: int) -> Any:
         threads.n_threads = min(os.cpu_count() or 1, _MAX_THREADS)
         threads.poll = 0  # threads that spin while they wait are slow where others want the processor, too
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise ValueError(f"{path} is no model that llama.cpp can load") from error
+    # One that has not begun to work when it is let go of waits for ever: it must have answered something.
+    server.handle_completions({"prompt": " ", "max_tokens": 1})
+    return server
 
 
 def _limit(body: Body) -> int | None:

@@ -1,8 +1,8 @@
 """What a small language model is asked: one plain task at a time, with the shape that its answer must have.
 
-So small a model calls no tools by itself. Which tools are called is therefore decided as the echo decides it: those that
-``tool_choice`` demands, or that the user's words name. The model makes their arguments, and cannot make anything else.
-Once a tool has answered, its result stands below the question, and the model is asked for text: a loop comes to an end.
+So small a model calls no tools by itself. Which tools are called is therefore decided as the echo decides it: those
+that ``tool_choice`` demands, or that the user's words name. The model makes their arguments, and cannot make anything
+else. Once a tool has answered, its result stands below the question, and the model is asked for text: a loop ends.
 """
 
 from dataclasses import dataclass

@@ -266,7 +266,7 @@ class Player(Response):
                 await self._take((made,), send, gone)
 
     async def _next_of(self, making: Making, gone: "asyncio.Future[None]") -> None:
-        wanted = {making.upcoming(), gone, self._released}
+        wanted: set[asyncio.Future[Any]] = {making.upcoming(), gone, self._released}
         await asyncio.wait(wanted, timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
 
     def _is_over(self, gone: "asyncio.Future[None]") -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from typing_extensions import override
+
 from .echo import last_user_text
 from .faults import Fault
 from .market import Model, Provider
@@ -62,6 +64,7 @@ class Exchange:
         """Whether nothing more happens."""
         return self._done.is_set()
 
+    @override
     def __str__(self) -> str:
         """The request in a line."""
         asked = " ".join(_words(self.body).split())

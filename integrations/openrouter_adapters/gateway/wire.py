@@ -63,7 +63,12 @@ class Wire:
     def whole(self) -> "Wire":
         """The same answer when all of it is made, which may take its time."""
         made: list[Step] = []
-        last = self.live(lambda step: made.append(step) is None) if self.live else ()
+
+        def take(step: Step) -> bool:
+            made.append(step)
+            return True
+
+        last = self.live(take) if self.live else ()
         wire = replace(self, steps=(*self.steps, *made, *last), live=None, then=None)
         return self.then(wire) if self.then else wire
 
