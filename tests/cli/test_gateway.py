@@ -44,3 +44,15 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 
 def test_a_port_that_cannot_be_is_refused() -> None:
     assert "65535" in run("gateway", "--port", "65536", code=2, columns=200).stderr
+
+
+def test_what_it_is_told_is_passed_on() -> None:
+    command = [*COMMAND, "--echo", "--down", "openai", "--fault", "upstream_502", "--fault", "nothing"]
+    done = subprocess.run(command, cwd=SOURCE, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert "openrouter-adapters gateway: error: argument --fault: no fault is called 'nothing'" in done.stderr
+
+
+def test_an_option_per_thing_to_break() -> None:
+    told = run("gateway", "--help", columns=200).stdout
+    assert [name for name in ("--model-path", "--echo", "--down", "--fault") if name not in told] == []

@@ -42,10 +42,12 @@ class Client:
         self.gateway = gateway
         self._open: list[HTTPConnection] = []
 
-    def begin(self, method: str, path: str, body: Any = None, key: str = "test-key", **headers: str) -> HTTPResponse:
+    def begin(
+        self, method: str, path: str, body: Any = None, key: str = "test-key", timeout: float = 60, **headers: str
+    ) -> HTTPResponse:
         """Send a request; the answer is still to be read."""
         url = urlsplit(self.gateway.base_url)
-        connection = HTTPConnection(url.hostname or "", url.port, timeout=10)
+        connection = HTTPConnection(url.hostname or "", url.port, timeout=timeout)
         self._open.append(connection)
         auth = {"Authorization": f"Bearer {key}"} if key else {}
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -11,13 +11,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .faults import FAULTS
     from .gateway import LocalGateway
+    from .local_model import LocalModel
     from .market import MODELS, PROVIDERS, Endpoint, Model, Provider
-    from .reply import Reply
+    from .reply import Live, Reply
     from .state import Exchange
 
-__all__ = ["FAULTS", "MODELS", "PROVIDERS", "Endpoint", "Exchange", "LocalGateway", "Model", "Provider", "Reply"]
+__all__ = [
+    "FAULTS",
+    "MODELS",
+    "PROVIDERS",
+    "Endpoint",
+    "Exchange",
+    "Live",
+    "LocalGateway",
+    "LocalModel",
+    "Model",
+    "Provider",
+    "Reply",
+]
 
-_MODULES = {"FAULTS": "faults", "LocalGateway": "gateway", "Reply": "reply", "Exchange": "state"}
+_MODULES = {
+    "FAULTS": "faults",
+    "LocalGateway": "gateway",
+    "LocalModel": "local_model",
+    "Live": "reply",
+    "Reply": "reply",
+    "Exchange": "state",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from . import faults, listing, problems, retrieval, usage
+from . import echo, faults, listing, problems, retrieval, usage
 from .dialect import Envelope, chunks, completion, without
 from .faults import Fault
+from .live import steps_of
 from .problems import Problem
-from .reply import Body, Reply
+from .reply import Body, Live, Reply
 from .routing import Route, route
 from .state import Exchange, Queue, State
 from .wire import BLANK_LINES, COMMENT, DONE, Pause, Step, Wire, event_stream, json_wire, problem_wire
@@ -37,7 +38,7 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
     if isinstance(fault, Problem):
         return problem_wire(fault)
     if fault and fault.hides_the_answer:
-        state = replace(state, replies=Queue())
+        state = replace(state, replies=Queue(), respond=echo.respond, strict=False)
     if fault and fault.is_free(streams=isinstance(exchange.body, dict) and bool(exchange.body.get("stream"))):
         state = replace(state, generations={})
     wire = _handled(state, exchange, handler)
@@ -85,6 +86,10 @@ def chat(state: State, exchange: Exchange) -> Wire | Problem:
     if isinstance(found, Problem):
         return found
     reply = _reply(state, exchange, found)
+    if isinstance(reply, Problem):
+        return reply
+    if isinstance(reply, Live):
+        return _live_wire(reply, state, exchange, found)
     envelope = _envelope(reply, body, found, exchange, state.prompt_cache.counts(found.model.id, body))
     exchange.model, exchange.provider = envelope.model, envelope.provider
     state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=bool(body.get("stream")))
@@ -122,17 +127,20 @@ def _refuse_chat(body: Any) -> Problem | None:
     return None
 
 
-def _reply(state: State, exchange: Exchange, found: Route) -> Reply:
-    family = found.model.id.partition("/")[0]
-    scripted = state.replies.take(exchange.path, exchange.body)
+def _reply(state: State, exchange: Exchange, found: Route) -> Reply | Live | Problem:
+    scripted = state.scripted(exchange)
+    if isinstance(scripted, Problem):
+        return scripted
     if scripted:
-        return scripted.completed(family)
+        return scripted.completed(found.family)
     reply = state.respond(exchange.body)
+    if isinstance(reply, Live):
+        return reply
     if not found.model.supports("reasoning"):
         reply = replace(reply, reasoning=None, reasoning_details=None)
     stop = exchange.body.get("stop") or ()
     limit = exchange.body.get("max_completion_tokens") or exchange.body.get("max_tokens")
-    return reply.limited(limit, [stop] if isinstance(stop, str) else stop).completed(family)
+    return reply.limited(limit, [stop] if isinstance(stop, str) else stop).completed(found.family)
 
 
 def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached: tuple[int, int]) -> Envelope:
@@ -148,6 +156,27 @@ def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached
         usage=usage.of_chat(body, reply, found.endpoint, cached),
         metadata=found.metadata() if wants_metadata else None,
     )
+
+
+def _live_wire(live: Live, state: State, exchange: Exchange, found: Route) -> Wire:
+    """An answer that is made while it is sent; it is known what it cost when it is complete."""
+    body, cached = exchange.body, state.prompt_cache.counts(found.model.id, exchange.body)
+    streamed = bool(body.get("stream"))
+    opening = _envelope(Reply(), body, found, exchange, cached)
+    exchange.model, exchange.provider = opening.model, opening.provider
+
+    def finish(reply: Reply) -> tuple[Reply, Envelope]:
+        reply = reply.completed(found.family)
+        envelope = replace(opening, usage=usage.of_chat(body, reply, found.endpoint, cached))
+        noted = listing.generation(envelope, reply, found, streamed=streamed)
+        state.generations[envelope.id] = {**noted, "cancelled": exchange.client_left}
+        return reply, envelope
+
+    before = (COMMENT if streamed else BLANK_LINES, *_pause(state.slow.get(found.provider.slug, 0.0)))
+    headers = {"x-generation-id": opening.id}
+    wire = event_stream((), headers) if streamed else Wire(200, {"content-type": "application/json", **headers})
+    make = steps_of(live, opening, found.family, finish, streamed=streamed)
+    return replace(wire, steps=before, live=make)
 
 
 def _chat_wire(reply: Reply, envelope: Envelope, streamed: bool, wait: float) -> Wire:
@@ -208,7 +237,10 @@ def _beside_chat(
     found = _found(state, exchange.body, (output,))
     if isinstance(found, Problem):
         return found
-    reply = state.replies.take(exchange.path, exchange.body) or Reply()
+    scripted = state.scripted(exchange)
+    if isinstance(scripted, Problem):
+        return scripted
+    reply = scripted or Reply()
     model, provider = reply.model or found.model.id.rpartition("/")[2], reply.provider or found.provider.name
     exchange.model, exchange.provider = reply.model or found.model.id, provider
     body = make(exchange.body, retrieval.Head(new_id(f"gen-{kind}"), model, provider, found.endpoint))

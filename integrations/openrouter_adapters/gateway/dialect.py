@@ -7,7 +7,7 @@ from typing import Any
 from . import tokens
 from .reply import Body, Reply
 
-__all__ = ["Envelope", "chunks", "completion", "without"]
+__all__ = ["Envelope", "chunks", "closing", "completion", "piece", "without"]
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,28 @@ def message(reply: Reply) -> Body:
 
 def chunks(reply: Reply, envelope: Envelope) -> list[Body]:
     """A streamed answer."""
-    head = envelope.head("chat.completion.chunk")
-    if reply.system_fingerprint is not None:
-        head["system_fingerprint"] = reply.system_fingerprint
+    head = _chunk_head(reply, envelope)
+    return [*({**head, "choices": [choice(delta)]} for delta in _with_logprobs(reply)), *closing(reply, envelope)]
+
+
+def closing(reply: Reply, envelope: Envelope) -> list[Body]:
+    """The end of a streamed answer: the chunk that says why it ended, and the one with the usage."""
+    head = _chunk_head(reply, envelope)
     finish = (reply.finish_reason, reply.native_finish_reason)
-    pieces = [{**head, "choices": [choice(delta)]} for delta in _with_logprobs(reply)]
     ends = {"repeat": [choice(_delta(), *finish)], "null": [choice(_delta())], "empty": []}
     last = {**head, "service_tier": reply.service_tier, "choices": ends[reply.end], **envelope.tail()}
-    return [*pieces, {**head, "choices": [choice(_delta(), *finish)]}, last]
+    return [{**head, "choices": [choice(_delta(), *finish)]}, last]
+
+
+def piece(envelope: Envelope, content: str | None, **more: Any) -> Body:
+    """One chunk of an answer that is still being made."""
+    return {**envelope.head("chat.completion.chunk"), "choices": [choice(_delta(content, **more))]}
+
+
+def _chunk_head(reply: Reply, envelope: Envelope) -> Body:
+    head = envelope.head("chat.completion.chunk")
+    named = {} if reply.system_fingerprint is None else {"system_fingerprint": reply.system_fingerprint}
+    return {**head, **named}
 
 
 def choice(delta: Body, finish_reason: str | None = None, native_finish_reason: str | None = None) -> Body:

@@ -83,10 +83,10 @@ def _keys(asked: str) -> list[str]:
 
 def _results(body: Body) -> list[str]:
     """One sentence for each tool result since the user spoke last."""
-    return [f"{name} says: {text}" for name, text in _answered(body)]
+    return [f"{name} says: {text}" for name, text in answered(body)]
 
 
-def _answered(body: Body) -> list[tuple[str, str]]:
+def answered(body: Body) -> list[tuple[str, str]]:
     """The tools that gave a result since the user spoke last, and what they said."""
     names: dict[str, str] = {}
     results: list[tuple[str, str]] = []
@@ -102,23 +102,27 @@ def _answered(body: Body) -> list[tuple[str, str]]:
 
 
 def _calls(body: Body, asked: str) -> list[tuple[str, Any]]:
-    functions = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
-    chosen = _chosen(functions, body.get("tool_choice") or "auto", asked, [name for name, _ in _answered(body)])
-    if body.get("parallel_tool_calls") is False:
-        chosen = chosen[:1]
     words = Words(asked)
-    return [(tool["name"], instance(tool.get("parameters") or {"type": "object"}, words)) for tool in chosen]
+    return [(tool["name"], instance(tool.get("parameters") or {"type": "object"}, words)) for tool in to_call(body)]
 
 
-def _chosen(tools: list[Body], choice: Any, asked: str, answered: list[str]) -> list[Body]:
+def to_call(body: Body) -> list[Body]:
+    """The functions to call: one that ``tool_choice`` demands, or those that the user's words name."""
+    functions = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
+    choice, done = body.get("tool_choice") or "auto", [name for name, _ in answered(body)]
+    chosen = _chosen(functions, choice, last_user_text(body), done)
+    return chosen[:1] if body.get("parallel_tool_calls") is False else chosen
+
+
+def _chosen(tools: list[Body], choice: Any, asked: str, done: list[str]) -> list[Body]:
     """The tools to call. Where one must be, it is one that has no result yet: an agent's loop comes to an end."""
     if isinstance(choice, dict):
         return [tool for tool in tools if tool["name"] == choice.get("function", {}).get("name")]
     named = [tool for tool in tools if _is_named(tool, asked)]
     if choice == "required":
-        fresh = [tool for tool in tools if tool["name"] not in answered]
+        fresh = [tool for tool in tools if tool["name"] not in done]
         return [tool for tool in fresh if tool in named] or fresh[:1] or tools[:1]
-    return [] if answered or choice == "none" else named
+    return [] if done or choice == "none" else named
 
 
 def _is_named(tool: Body, asked: str) -> bool:

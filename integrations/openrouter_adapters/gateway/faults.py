@@ -42,7 +42,10 @@ class Fault:
         return self.name in _FREE or (in_stream and (self.details.get("after") == 0 or not streams))
 
     def to(self, wire: Wire) -> Wire:
-        """The answer with the fault in it."""
+        """The answer with the fault in it; of one that is still to be made it will be seen in the whole."""
+        return replace(wire, then=self._apply) if wire.live else self._apply(wire)
+
+    def _apply(self, wire: Wire) -> Wire:
         return self.apply(wire, self.details)
 
 

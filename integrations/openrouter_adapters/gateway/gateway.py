@@ -36,6 +36,7 @@ class LocalGateway:
         providers: Iterable[Provider] = PROVIDERS,
         respond: Respond = echo.respond,
         api_key: str | None = None,
+        strict: bool = False,
     ) -> None:
         """A gateway that is not yet serving.
 
@@ -43,12 +44,14 @@ class LocalGateway:
             port: the port; 0 takes a free one.
             models: what it sells.
             providers: who sells.
-            respond: what answers a request that nothing is scripted for.
+            respond: what answers a request that nothing is scripted for, such as a `LocalModel`.
             api_key: the only key that is let in; any key is, when not given.
+            strict: refuse (400) what nothing is scripted for.
         """
         self._port = port
         self._respond = respond
         self._api_key = api_key
+        self._strict = strict
         self._models = tuple(models)
         self._providers = tuple(providers)
         self._server: Server | None = None
@@ -91,6 +94,28 @@ class LocalGateway:
         if self._server is None:
             raise RuntimeError("the gateway is not running: use `with LocalGateway() as gateway`, or start()")
         return f"http://127.0.0.1:{self._server.port}/api/v1"
+
+    @property
+    def strict(self) -> bool:
+        """Whether what nothing is scripted for is refused (400), by chat, embeddings and reranking alike.
+
+        May be set; `reset` brings back what the gateway was made with.
+        """
+        return self._state.strict
+
+    @strict.setter
+    def strict(self, strict: bool) -> None:
+        self._state.strict = strict
+
+    @property
+    def unscripted(self) -> list[Exchange]:
+        """The requests so far that were refused because nothing was scripted for them, oldest first."""
+        return list(self._state.unscripted)
+
+    @property
+    def unused(self) -> list[Reply]:
+        """The scripted replies that were not given so many times as they are to be."""
+        return self._state.replies.left()
 
     @property
     def requests(self) -> list[Exchange]:
@@ -162,6 +187,7 @@ class LocalGateway:
             {provider.slug: provider for provider in self._providers},
             self._respond,
             self._api_key,
+            self._strict,
         )
         self._state = fresh
         if self._server is not None:

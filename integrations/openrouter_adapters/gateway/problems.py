@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "Refused"]
 
 USER_ID = "user_local"
 
@@ -49,6 +49,15 @@ class Problem:
     def with_metadata(self, **metadata: Any) -> "Problem":
         """The same problem with more ``metadata``."""
         return replace(self, metadata={**(self.metadata or {}), **metadata})
+
+
+class Refused(Exception):
+    """Raised where an answer is made, when there is none: the refusal to send in its place."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Refuse with a problem."""
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 def upstream(status: int, provider_name: str, raw: Any, **metadata: Any) -> Problem:

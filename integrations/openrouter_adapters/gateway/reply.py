@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from . import tokens
 
-__all__ = ["Body", "Reply"]
+__all__ = ["Body", "Live", "Reply"]
 
 Body: TypeAlias = dict[str, Any]
 """A request or response body: JSON as Python has it."""
@@ -123,7 +123,26 @@ class Reply:
         return tuple((name, tokens.cut(arguments, max_tokens)) for name, arguments in calls)
 
 
-Respond: TypeAlias = Callable[[Body], Reply]
+Say: TypeAlias = Callable[[Literal["text", "call", "arguments"], str], bool]
+"""Hands over one more piece: of the text, the name of a tool that is called, or a piece of its arguments.
+
+False when nobody listens any more. An empty piece is not sent, it only asks for that.
+"""
+
+
+@dataclass(frozen=True)
+class Live:
+    """An answer that takes time to make.
+
+    Attributes:
+        make: makes it, in a thread of its own: says each piece as it comes, and returns the whole. It stops early when
+            nobody listens, and raises `Refused` where there is no answer.
+    """
+
+    make: Callable[[Say], Reply]
+
+
+Respond: TypeAlias = Callable[[Body], Reply | Live]
 """What answers when nothing is scripted."""
 
 

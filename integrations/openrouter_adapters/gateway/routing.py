@@ -90,6 +90,11 @@ class Route:
     available: tuple[Provider, ...]
 
     @property
+    def family(self) -> str:
+        """The family of models that the answer comes from."""
+        return self.model.id.partition("/")[0]
+
+    @property
     def answers_as(self) -> str:
         """The model's name in the answer."""
         return self.model.answers_as

@@ -18,13 +18,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import answers
 from .answers import Handler, answer
+from .making import Making
+from .problems import Problem, Refused
 from .state import Exchange, State
-from .wire import Cut, Pause, Step, Wire
+from .wire import BLANK_LINES, COMMENT, DONE, Cut, Pause, Step, Wire, problem_wire
 
 __all__ = ["Server"]
 
 PREFIX = "/api/v1"
 _START_TIMEOUT = 10.0
+_KEEP_ALIVE = 1.0
+"""Seconds of silence before it is told that an answer is still being made; until then it may yet be refused."""
 _KEYLESS = (answers.models, answers.model, answers.endpoints, answers.nothing)
 
 
@@ -105,10 +109,20 @@ class Server:
             exchange = await read(request)
             self.state.log.append(exchange)
             wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
+            if wire.then:
+                wire = await _whole(wire)
             exchange.status = wire.status
             return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, wire, exchange)
 
         return endpoint
+
+
+async def _whole(wire: Wire) -> Wire:
+    """An answer that goes wrong in some way, when all of it is made."""
+    try:
+        return await asyncio.to_thread(wire.whole)
+    except Refused as refused:
+        return problem_wire(refused.problem)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -198,9 +212,26 @@ class Player(Response):
             self._exchange.finish()
 
     async def _play(self, send: Send, gone: "asyncio.Future[None]") -> None:
+        if self._wire.live is None:
+            await self._send_all(None, send, gone)
+            return
+        making = Making(self._wire.live)
+        try:
+            await self._next_of(making, gone)
+            if making.upcoming().done() and isinstance(problem := making.upcoming().result(), Problem):
+                self._wire, self._exchange.status = problem_wire(problem), problem.status
+                await self._send_all(None, send, gone)
+            else:
+                await self._send_all(making, send, gone)
+        finally:
+            await making.leave()
+
+    async def _send_all(self, making: Making | None, send: Send, gone: "asyncio.Future[None]") -> None:
         headers = [(name.encode(), value.encode()) for name, value in self._wire.headers.items()]
         await send({"type": "http.response.start", "status": self._wire.status, "headers": headers})
         whole = await self._take(self._wire.steps, send, gone)
+        if whole and making:
+            whole = await self._take_made(making, send, gone)
         while whole and self._wire.forever:
             whole = await self._take(self._wire.forever, send, gone)
         if whole:
@@ -218,6 +249,25 @@ class Player(Response):
             else:
                 await self._send(step, send)
         return True
+
+    async def _take_made(self, making: Making, send: Send, gone: "asyncio.Future[None]") -> bool:
+        """Take steps as they are made; False when the answer ends before its time."""
+        while True:
+            await self._next_of(making, gone)
+            if self._is_over(gone):
+                return False
+            if not making.upcoming().done():
+                await self._send(COMMENT if self._wire.streams else BLANK_LINES, send)
+            elif (made := making.take()) is None:
+                return True
+            elif isinstance(made, Problem):
+                await self._take((made.body(), *([DONE] if self._wire.streams else [])), send, gone)
+            else:
+                await self._take((made,), send, gone)
+
+    async def _next_of(self, making: Making, gone: "asyncio.Future[None]") -> None:
+        wanted: set[asyncio.Future[Any]] = {making.upcoming(), gone, self._released}
+        await asyncio.wait(wanted, timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
 
     def _is_over(self, gone: "asyncio.Future[None]") -> bool:
         """Whether the client has left, or the answer was called off, with steps still to take."""

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from typing_extensions import override
+
 from .echo import last_user_text
 from .faults import Fault
 from .market import Model, Provider
+from .problems import Problem
 from .prompt_cache import PromptCache
 from .reply import Body, Reply, Respond
 from .routing import Market
@@ -16,6 +19,8 @@ from .routing import Market
 __all__ = ["Exchange", "Match", "State"]
 
 T = TypeVar("T")
+
+_SHOWN = 80
 
 Match: TypeAlias = str | Callable[[Body], bool] | None
 """Which requests are meant: a part of the last user message, a predicate on the body, or any request."""
@@ -58,6 +63,12 @@ class Exchange:
     def done(self) -> bool:
         """Whether nothing more happens."""
         return self._done.is_set()
+
+    @override
+    def __str__(self) -> str:
+        """The request in a line."""
+        asked = " ".join(_words(self.body).split())
+        return f"{self.method} {self.path}: {asked[:_SHOWN]}{'…' if asked[_SHOWN:] else ''}"
 
     def finish(self) -> None:
         """Note that nothing more happens."""
@@ -112,6 +123,11 @@ class Queue(Generic[T]):
                     self._entries.remove(entry)
             return entry.value
 
+    def left(self) -> list[T]:
+        """What was not handed out so many times as it was to be."""
+        with self._lock:
+            return [entry.value for entry in self._entries if entry.times is not None]
+
 
 @dataclass
 class State:
@@ -121,17 +137,27 @@ class State:
     providers: dict[str, Provider]
     respond: Respond
     api_key: str | None = None
+    strict: bool = False
     replies: Queue[Reply] = field(default_factory=Queue)
     faults: Queue[Fault] = field(default_factory=Queue)
     down: dict[str, int] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     log: list[Exchange] = field(default_factory=list)
+    unscripted: list[Exchange] = field(default_factory=list)
     generations: dict[str, Body] = field(default_factory=dict)
     prompt_cache: PromptCache = field(default_factory=PromptCache)
 
     def market(self) -> Market:
         """The state of things that routing looks at."""
         return Market(self.models, self.providers, self.down, self.slow)
+
+    def scripted(self, exchange: Exchange) -> Reply | Problem | None:
+        """The reply that is scripted for a request; a refusal, where there is none and there must be."""
+        reply = self.replies.take(exchange.path, exchange.body)
+        if reply or not self.strict:
+            return reply
+        self.unscripted.append(exchange)
+        return Problem(400, f"Strict local gateway: nothing is scripted for {exchange}", user_id=None)
 
     def spent(self) -> float:
         """USD charged so far."""

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from .problems import Problem
@@ -31,6 +31,9 @@ class Cut:
 Step: TypeAlias = bytes | dict[str, Any] | Pause | Cut
 """Bytes go out as they are; an object goes out as JSON, in a stream as an event; each by itself."""
 
+Make: TypeAlias = Callable[[Callable[[Step], bool]], Iterable[Step]]
+"""Makes steps, for as long as it takes: hands each over, until that says that nobody listens; returns the last ones."""
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -40,18 +43,34 @@ class Wire:
         status: the HTTP status; 0 hangs up without an answer, after sending what bytes there are.
         headers: the response headers.
         steps: what to send and do.
+        live: makes more steps, in a thread of its own, to take after these.
         forever: steps to take again and again after these, until the client leaves.
+        then: what becomes of the answer once all of it is made.
     """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    live: Make | None = None
     forever: tuple[Step, ...] = ()
+    then: Callable[["Wire"], "Wire"] | None = None
 
     @property
     def streams(self) -> bool:
         """Whether this is a stream of events."""
         return self.headers.get("content-type") == "text/event-stream"
+
+    def whole(self) -> "Wire":
+        """The same answer when all of it is made, which may take its time."""
+        made: list[Step] = []
+
+        def take(step: Step) -> bool:
+            made.append(step)
+            return True
+
+        last = self.live(take) if self.live else ()
+        wire = replace(self, steps=(*self.steps, *made, *last), live=None, then=None)
+        return self.then(wire) if self.then else wire
 
     def encode(self, step: bytes | dict[str, Any]) -> bytes:
         """A step's bytes."""
