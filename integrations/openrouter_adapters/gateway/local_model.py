@@ -57,7 +57,7 @@ class LocalModel:
         """
         if importlib.util.find_spec("xllamacpp") is None:
             raise ImportError(_NO_LIBRARY)
-        self.path = _found(path)
+        self.path: Path = _found(path)
         self._context, self._max_tokens = context, max_tokens
         self._server: Any = None
         self._closing = False
