@@ -151,12 +151,13 @@ def suite(row: Row, python: str, resolution: str, wheel: Path, source: Path, add
     tests = ("-q", "--numprocesses=2", "--override-ini=pythonpath=.", *SUITE)
     try:
         said = run(environment.python, "-m", "pytest", *tests, cwd=source)
-        row.tests = said.strip().splitlines()[-1].partition(" in ")[0]
     except RuntimeError as error:
-        row.tests = "failed"
-        row.wrong.append(str(error))
-    if " passed" not in row.tests:
-        row.wrong.append(f"the suite: {row.tests}")
+        said = str(error)
+        row.wrong.append(said)
+    summary = re.findall(r"(?:\d+ \w+, )*\d+ passed[\w ,]*(?= in )", said)
+    row.tests = summary[-1] if summary else "none"
+    if not summary:
+        row.wrong.append("the suite: no test passed")
 
 
 def types(row: Row, wheel: Path, source: Path) -> None:
@@ -213,17 +214,17 @@ def found(wheel: Path, sdist: Path, wanted: str) -> Iterator[Row]:
 
 
 def told(rows: Iterable[Row]) -> bool:
-    """Print the table as it grows, then what is wrong; whether nothing is."""
-    wrong = []
+    """Print the table as it grows, and beside it what is wrong; whether nothing is."""
+    good = True
     print("| environment | installed | works | names its remedy | tests | seconds | |")
     print("| --- | --- | --- | --- | --- | ---: | --- |")
     for row in rows:
         verdict = "WRONG" if row.wrong else "ok"
         cells = (row.name, row.versions, row.kept, row.named, row.tests, f"{row.seconds:.0f}", verdict)
         print(f"| {' | '.join(cells)} |", flush=True)
-        wrong += [f"{row.name}: {each}" for each in row.wrong]
-    print(*wrong, sep="\n", end="\n" if wrong else "")
-    return not wrong
+        print(*(f"{row.name}: {each}\n" for each in row.wrong), file=sys.stderr, sep="", end="", flush=True)
+        good = good and not row.wrong
+    return good
 
 
 def main() -> int:

@@ -265,7 +265,7 @@ for how in ("exit", "collect"):
             "".join(arriving())
         sys.exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    print(first + "".join(held), other + "".join(cycle[0]), sep="|")
+    print(first + "".join(held), other + "".join(cycle[0]), sep="|", flush=True)  # or the next child says it too
 os.write(stopped, b".")
 os.waitpid(server, 0)
 """
