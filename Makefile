@@ -90,7 +90,7 @@ dist: $(VENVD)/.dist-ready ## the wheel and the sdist, built and checked, in dis
 	$(VENVD)/bin/python -m build --no-isolation
 	$(VENVD)/bin/python -m twine check --strict dist/*
 
-matrix: dist ## what they keep of their promises, each extra alone, oldest and newest dependencies: asks the index, a quarter of an hour
+matrix: dist ## both in empty environments: each extra alone, oldest and newest dependencies; online, 15 minutes
 	$(VENVD)/bin/python tools/matrix.py
 
 clean: ## remove the environments and every cache
