@@ -23,7 +23,8 @@ EXTRAS = {"aiohttp", "all", "cli", "gateway", "langchain", "ledger", "llamaindex
 # What the suite, the Makefile and CI need of a checkout.
 FOLDERS = (".ci", "benchmarks", "cassettes", "docs", "examples", "integrations", "tests", "tools")
 FILES = {
-    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "RELEASING.md"),
+    *("constraints.txt", "pyproject.toml"),
     ".gitignore",  # it says what is no part of the next sdist
 }
 
