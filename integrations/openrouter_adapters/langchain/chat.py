@@ -46,7 +46,7 @@ class ChatOpenRouter(ConventionalChatModel):
     ``tool_calls``, ``usage_metadata``, and
 
     - ``response_metadata``: ``model_name`` (the model that answered), ``requested_model``, ``fallback_used``,
-      ``provider`` (the upstream), ``finish_reason``, ``cost`` (USD) and more; see `core.reply.Reply.metadata`;
+      ``provider`` (the upstream), ``finish_reason``, ``cost`` (USD) and more: the page "Answers" has them all;
     - ``additional_kwargs``: ``reasoning_content``, ``reasoning_details``, ``refusal``, ``annotations``, ``images``,
       ``audio`` and ``tool_call_arguments`` (call id -> the JSON text as it came), each only where there is one.
 
