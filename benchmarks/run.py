@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.contenders import FRAMEWORKS
 from benchmarks.measures import GOALS, IMPORT, MEASURES, Goal, Measure
+from benchmarks.worker import REPEATS
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / ".bench"
@@ -137,19 +138,19 @@ def _interleaved(measure: Measure, processes: dict[str, Process], rounds: int, f
 def _imports(python: Path, framework: str, rounds: int) -> dict[str, list[float]]:
     """Seconds of CPU that each module's import takes beyond its framework's own."""
     found: dict[str, list[float]] = {}
-    modules = {name: contender.imports for name, contender in FRAMEWORKS[framework].items() if "aiohttp" not in name}
+    modules = {name: one.imports for name, one in FRAMEWORKS[framework].items() if one.imports[0] != one.imports[1]}
+    wanted = [name for name in modules if "aiohttp" not in name]
     for _ in range(rounds):
-        for name, (module, own) in modules.items():
-            if module != own:
-                script = (
-                    f"import {own}, time\nbegun = time.process_time()\nimport {module}\n"
-                    "print(time.process_time() - begun)"
-                )
-                ran = subprocess.run(
-                    [str(python), "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env=SURROUNDINGS
-                )
-                found.setdefault(name, []).append(float(ran.stdout))
+        for name in random.sample(wanted, len(wanted)):
+            found.setdefault(name, []).append(min(_import(python, *modules[name]) for _ in range(REPEATS)))
     return found
+
+
+def _import(python: Path, module: str, own: str) -> float:
+    script = f"import {own}, time\nbegun = time.process_time()\nimport {module}\nprint(time.process_time() - begun)"
+    command = [str(python), "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=SURROUNDINGS)
+    return float(ran.stdout)
 
 
 def ratio(goal: Goal, values: Values) -> float | None:

@@ -11,8 +11,6 @@ None clears.
 The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completion
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from functools import partial

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llama_index_instrumentation import get_dispatcher  # comes with llama-index-core
 
-from openrouter_adapters.core.answer import Answer
 from openrouter_adapters.core.reply import Reply
 from openrouter_adapters.core.request import Request
 
 if TYPE_CHECKING:
+    from openrouter_adapters.core.answer import Answer
     from openrouter_adapters.core.client import Client
     from openrouter_adapters.core.records import HeardCosts
 
@@ -77,10 +77,10 @@ class Ending:
 
         request = self._request
         facts = {"endpoint": request.path, "tags": request.tags, "requested_model": next(iter(request.asked), None)}
-        if isinstance(end, Answer):
-            told = of_answer(end, facts)
-        else:
+        if isinstance(end, BaseException):
             told = of_failure(end, facts, self.so_far, whole=self.whole)
+        else:
+            told = of_answer(end, facts)
         for one in hearing:
             one.hear(told)
 
