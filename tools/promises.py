@@ -111,9 +111,11 @@ def otel() -> None:
 
 
 def local() -> None:
-    import xllamacpp
+    """The model that a file holds; without the file, too, it is said what to install."""
+    from openrouter_adapters.gateway import LocalModel
 
-    assert xllamacpp.Server
+    with LocalModel(max_tokens=1) as model:
+        model.load()
 
 
 PROMISES: dict[str, Callable[[], None]] = {
