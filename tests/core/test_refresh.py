@@ -47,3 +47,17 @@ def test_the_environments_key_goes_to_no_other_address(
     monkeypatch.setenv("OPENROUTER_BASE_URL", "https://example.com/v1" if elsewhere else openrouter_gateway.base_url)
     refresh_catalog(path=tmp_path / "models.json", **({"base_url": openrouter_gateway.base_url + "/"} if given else {}))
     assert [request.key for request in openrouter_gateway.requests] == ["" if elsewhere else "sk-env"]
+
+
+def test_each_address_has_a_copy_of_its_own(
+    openrouter_gateway: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a gateway sells is not what OpenRouter sells, and costs something else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with LocalGateway() as another:
+        another.serve("new-vendor/new-model")
+        for gateway in (openrouter_gateway, another, openrouter_gateway, another):
+            assert refresh_catalog(base_url=gateway.base_url) > 0
+        assert [len(gateway.requests) for gateway in (openrouter_gateway, another)] == [1, 1]
+    assert len(list(catalog.cache_path().parent.iterdir())) == 2
+    assert not catalog.cache_path().exists(), "that is OpenRouter's own"

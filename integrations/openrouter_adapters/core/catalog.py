@@ -8,6 +8,7 @@ unknown: `find` gives None, and nothing is refused for it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -295,14 +296,19 @@ def models_in(listing: Any) -> list[Model]:
     return [model for model in models if model.id]
 
 
-def cache_path() -> Path:
+def cache_path(address: str = "") -> Path:
     """Where the cached copy is: ``openrouter-adapters/models.json`` in ``$XDG_CACHE_HOME``, or else in ``~/.cache``.
+
+    Args:
+        address: whose copy, where it is not OpenRouter's; each other address has a file of its own beside it.
 
     Raises:
         RuntimeError: there is no home directory.
     """
     home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "openrouter-adapters" / "models.json"
+    folder = (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "openrouter-adapters"
+    stamp = f"-{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
+    return folder / f"models{stamp}.json"
 
 
 def save(listing: Any, path: Path | str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,23 @@ def refresh_catalog(
     Args:
         base_url: where to ask; the environment's (OPENROUTER_BASE_URL), or else OpenRouter itself.
         max_age: the age at which a cached copy is too old, in seconds; 0 always asks.
-        path: the cached copy; by default ``openrouter-adapters/models.json`` in the user's cache folder.
+        path: the cached copy; by default ``openrouter-adapters/models.json`` in the user's cache folder, with a stamp
+            in its name for any address but OpenRouter's own.
         timeout: seconds to connect, and between two bytes.
 
     Returns:
         How many models were loaded; 0 when it failed.
     """
-    checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL)
+    address = checked_address(base_url or from_variables("base_url") or DEFAULT_BASE_URL)
     fetch = partial(fetch_listing, base_url=base_url, timeout=timeout)
-    return catalog.refresh(fetch, max_age=max_age, path=path)
+    return catalog.refresh(fetch, max_age=max_age, path=path if path is not None else _copy_of(address))
+
+
+def _copy_of(address: str) -> Path | None:
+    """An address's cached copy; None for OpenRouter's, which is the catalogue's own, and where nothing can be kept."""
+    with suppress(RuntimeError):  # there is no home directory: the catalogue warns of that
+        return None if address == DEFAULT_BASE_URL else catalog.cache_path(address)
+    return None
 
 
 def fetch_listing(*, base_url: str | None = None, timeout: float = 30.0, query: str = "") -> dict[str, Any]:
