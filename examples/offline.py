@@ -31,7 +31,8 @@ def openrouter(script: Callable[[LocalGateway], str] = quickstart) -> Iterator[d
         script: prepares the gateway, and says in words how.
     """
     if key := os.environ.get("OPENROUTER_API_KEY"):
-        print("Live: OpenRouter answers, and charges the account of OPENROUTER_API_KEY.\n")
+        at = os.environ.get("OPENROUTER_BASE_URL", "OpenRouter")
+        print(f"Live: {at} answers, and charges the account of OPENROUTER_API_KEY.\n")
         yield {"api_key": key}
         return
     with LocalGateway() as gateway:

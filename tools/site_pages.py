@@ -15,15 +15,23 @@ ROOT = Path(__file__).resolve().parents[1]
 _EXAMPLE = """\
 # {name}
 
-```sh
-python examples/{name}
-```
-
-In a checkout it runs offline, against the local gateway; with `OPENROUTER_API_KEY` set, live.
+{how}
 
 ```python
 {code}```
 """
+_SCRIPT = """\
+```sh
+python examples/{name}
+```
+
+In a checkout it runs offline, against the local gateway; with `OPENROUTER_API_KEY` set, live."""
+_OTHERS = {
+    "demo.py": "In a checkout: `make demo`, offline, or `make demo LIVE=1`, with `OPENROUTER_API_KEY` set.",
+    "offline.py": "No script: what the other examples share.",
+    "test_under_faults.py": "In a checkout: `pytest examples/test_under_faults.py`. It never needs a key or the network.",
+}
+"""How to run the examples that are no scripts."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -36,7 +44,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages that are made here join those of ``docs/``."""
     for path in _examples():
-        page = _EXAMPLE.format(name=path.name, code=path.read_text(encoding="utf-8"))
+        how = _OTHERS.get(path.name, _SCRIPT.format(name=path.name))
+        page = _EXAMPLE.format(name=path.name, how=how, code=path.read_text(encoding="utf-8"))
         files.append(File.generated(config, f"examples/{path.stem}.md", content=page))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=changelog))
