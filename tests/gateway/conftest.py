@@ -42,10 +42,10 @@ class Client:
         self.gateway = gateway
         self._open: list[HTTPConnection] = []
 
-    def begin(
+    def send(
         self, method: str, path: str, body: Any = None, key: str = "test-key", timeout: float = 60, **headers: str
-    ) -> HTTPResponse:
-        """Send a request; the answer is still to be read."""
+    ) -> HTTPConnection:
+        """Send a request; nothing of the answer is waited for."""
         url = urlsplit(self.gateway.base_url)
         connection = HTTPConnection(url.hostname or "", url.port, timeout=timeout)
         self._open.append(connection)
@@ -53,7 +53,11 @@ class Client:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         payload = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection.request(method, url.path + path, payload, {"Content-Type": "application/json", **auth, **named})
-        return connection.getresponse()
+        return connection
+
+    def begin(self, method: str, path: str, body: Any = None, **more: Any) -> HTTPResponse:
+        """Send a request; the answer is still to be read."""
+        return self.send(method, path, body, **more).getresponse()
 
     def post(self, path: str, body: Any, **headers: str) -> Answer:
         return Answer(self.begin("POST", path, body, **headers))

@@ -164,6 +164,8 @@ def test_reasoning_comes_when_asked_for(asked: dict[str, Any], thinks: bool, cli
 def test_hidden_reasoning_is_billed(client: Client) -> None:
     usage = client.chat(model="anthropic/claude-haiku-4.5", reasoning={"exclude": True}).body["usage"]
     assert usage["completion_tokens_details"]["reasoning_tokens"] > 0
+    usage = client.chat(model="openai/gpt-4o-mini", reasoning={"exclude": True}).body["usage"]
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 0, "this model cannot"
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,58 @@ def test_making_ends_when_nobody_listens(ended_by: str) -> None:
     gateway.stop()
 
 
+@pytest.mark.parametrize("ended_by", ["the client", "reset", "stop"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_making_what_is_to_go_wrong_ends_too_when_nobody_listens(ended_by: str, stream: bool) -> None:
+    """All of it is made before anything is sent."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(say: Say) -> Reply:
+        begun.set()
+        while say("text", "on "):
+            time.sleep(0.001)
+        ended.set()
+        return Reply("on")
+
+    gateway = serving(endless).start()
+    gateway.fault("cut", after=3)
+    with Client(gateway) as client:
+        client.send("POST", "/chat/completions", {**BODY, "stream": stream})
+        assert begun.wait(5)
+        (asked,) = gateway.requests
+        if ended_by == "the client":
+            client.__exit__()
+        elif ended_by == "reset":
+            gateway.reset()
+        else:
+            gateway.stop()
+        assert ended.wait(5) and asked.wait()
+    assert asked.client_left == (ended_by == "the client")
+    gateway.stop()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_fails_is_told_where_it_was_to_go_wrong_in_another_way(stream: bool) -> None:
+    with serving(failing) as gateway, Client(gateway) as client:
+        gateway.fault("cut", after=3)
+        answer = client.chat(stream=stream)
+        (asked,) = gateway.requests
+        assert asked.wait() and (answer.status, asked.status) == (500, 500)
+        assert "ZeroDivisionError('late')" in answer.body["error"]["message"]
+
+
+def test_parts_of_a_prompt_are_parts_of_what_the_model_counts() -> None:
+    marked = {"type": "text", "text": "Always answer in rhymes. " * 20, "cache_control": {"type": "ephemeral"}}
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    asked = {"messages": [{"role": "user", "content": [marked, sound]}], "model": "google/gemini-2.5-flash"}
+    with serving(counting) as gateway, Client(gateway) as client:
+        answers = [client.post("/chat/completions", {**asked, "stream": stream}) for stream in (False, True, True)]
+    told = [answers[0].body["usage"], *(answer.chunks[-1]["usage"] for answer in answers[1:])]
+    parts = [usage["prompt_tokens_details"] for usage in told]
+    assert [usage["prompt_tokens"] for usage in told] == [7, 7, 7]
+    assert 0 < parts[0]["cache_write_tokens"] == parts[1]["cached_tokens"] < 7 > parts[0]["audio_tokens"] > 0
+
+
 def test_a_slow_provider_s_answer_comes_late() -> None:
     with serving(counting) as gateway, Client(gateway) as client:
         gateway.slow("openai", seconds=0.2)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -194,17 +195,23 @@ def test_json_mode_gives_an_object(client: Client) -> None:
 
 
 @needs_the_model
-def test_a_schema_that_cannot_be_followed_is_refused(client: Client) -> None:
-    answer = client.chat(response_format=schema({"type": "colour"}))
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("wanted", ["an answer", "a call"])
+def test_a_schema_that_cannot_be_followed_is_refused(client: Client, wanted: str, stream: bool) -> None:
+    parameters = {"type": "object", "properties": {"a": {"type": "colour"}}}
+    paint = {"type": "function", "function": {"name": "paint", "parameters": parameters}}
+    call = {"tools": [paint], "tool_choice": "required"}
+    answer = client.chat(stream=stream, **(call if wanted == "a call" else {"response_format": schema(parameters)}))
     assert answer.status == 400 and "colour" in answer.body["error"]["message"]
 
 
 @needs_the_model
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_prompt_that_is_too_long_is_refused(gateway: LocalGateway, stream: bool) -> None:
+@pytest.mark.parametrize("call", [{}, {"tools": [ADD], "tool_choice": "required"}], ids=["text", "call"])
+def test_a_prompt_that_is_too_long_is_refused(gateway: LocalGateway, stream: bool, call: dict[str, Any]) -> None:
     chat = ChatOpenRouter(model=HAIKU, base_url=gateway.base_url, api_key="any")
     with chat, pytest.raises(ContextOverflowError, match="8192"):
-        list(chat.stream("hi " * 9000)) if stream else chat.invoke("hi " * 9000)
+        list(chat.stream("hi " * 9000, **call)) if stream else chat.invoke("hi " * 9000, **call)
     assert gateway.requests[0].status == 400
 
 
@@ -353,6 +360,44 @@ def test_closing_ends_what_is_being_answered() -> None:
         [response.readline() for _ in range(9)]
         model.close()
         assert b"The local model was closed" in response.read()
+
+
+@needs_the_model
+def test_what_comes_while_it_is_being_closed_is_answered() -> None:
+    def ask() -> str:
+        with Client(gateway) as client:
+            return client.chat(max_tokens=2).text
+
+    def asked(count: int) -> None:
+        while len(gateway.requests) < count:
+            time.sleep(0.01)
+
+    go_on = threading.Event()
+    with LocalModel(context=512) as model, LocalGateway(respond=model) as gateway, ThreadPoolExecutor(4) as others:
+        model._turn.submit(go_on.wait, 5)  # an answer that takes its time
+        before = others.submit(ask)
+        asked(1)
+        closed = others.submit(model.close)
+        time.sleep(0.1)
+        after, loaded = others.submit(ask), others.submit(model.load)
+        asked(2)
+        go_on.set()
+        closed.result()
+        assert "The local model was closed" in before.result()
+        assert json.loads(after.result())["choices"] and loaded.result() is model
+
+
+@needs_the_model
+def test_it_says_that_it_does_not_reason(client: Client) -> None:
+    asked: dict[str, Any] = {"max_tokens": 4, "reasoning": {"exclude": True}}
+    usage = client.chat(model="openai/gpt-5-mini", **asked).body["usage"]
+    assert usage["completion_tokens"] == 4 and usage["completion_tokens_details"]["reasoning_tokens"] == 0
+
+
+@needs_the_model
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_surrogate_pair_is_no_trouble(client: Client, stream: bool) -> None:
+    assert client.chat("Say \ud83d", max_tokens=4, stream=stream).status == 200
 
 
 @needs_the_model

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_adapters.gateway.__main__ import main
+
 SOURCE = Path(__file__).resolve().parents[2] / "integrations"
 WINDOWS = sys.platform == "win32"
 
@@ -75,10 +77,11 @@ def test_providers_can_be_down() -> None:
 
 
 def test_each_request_goes_wrong_and_faults_take_turns() -> None:
-    with serving("--echo", "--fault", "upstream_502", "--fault", "rate_limit; message=Slower") as (_, base_url, _said):
-        answers = [asked(base_url) for _ in range(4)]
+    faults = ("--fault", "upstream_502", "--fault", "rate_limit; message=Slower", "--fault", "overloaded")
+    with serving("--echo", *faults) as (_, base_url, _said):
+        answers = [asked(base_url) for _ in range(7)]
         assert "openai/gpt-4o-mini" in listed(base_url)
-    assert [status for status, _ in answers] == [502, 429, 502, 429]
+    assert [status for status, _ in answers] == [502, 429, 529, 502, 429, 529, 502]
     assert answers[1][1]["error"]["message"] == "Slower"  # type: ignore[index]
 
 
@@ -154,7 +157,30 @@ def test_what_there_is_not_is_refused_with_what_there_is(arguments: tuple[str, s
     assert code == 2 and says in said
 
 
-@pytest.mark.parametrize("path", ["/there/is/none.gguf", __file__])
+@pytest.mark.parametrize("path", ["/there/is/none.gguf", __file__, "n" * 5000])
 def test_a_file_that_is_no_model_is_one_line(path: str) -> None:
     code, said = refused("--model-path", path)
     assert code == 1 and said.count("\n") == 1
+    assert "port" not in said, "the file is to blame"
+
+
+def test_a_model_is_closed_where_the_port_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Model:
+        name = "a model"
+
+        def __init__(self, path: str | None) -> None:
+            pass
+
+        def load(self) -> Model:
+            done.append("loaded")
+            return self
+
+        def close(self) -> None:
+            done.append("closed")
+
+    monkeypatch.setattr("openrouter_adapters.gateway.__main__.LocalModel", Model)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--port", str(taken.getsockname()[1])]) == 1
+    assert done == ["loaded", "closed"]

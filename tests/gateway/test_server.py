@@ -97,6 +97,26 @@ def test_requests_that_make_no_sense(body: object, client: Client) -> None:
     assert (answer.status, answer.body["error"]["code"]) == (400, 400)
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_an_answer_has_room_for_a_token(name: str, limit: int, client: Client) -> None:
+    answer = client.chat(**{name: limit})
+    assert answer.status == 400
+    assert answer.body["error"]["message"] == f"Expected {name} to be at least 1, received {limit}"
+    assert client.chat(**{name: 1}).body["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "openai/gpt-5-mini"])
+def test_half_a_surrogate_pair_is_answered(model: str, stream: bool, client: Client) -> None:
+    """JSON can say it, UTF-8 cannot. The second model's thoughts are sealed."""
+    answer = client.chat("\ud83d!", model=model, stream=stream, reasoning={"effort": "low"})
+    assert answer.status == 200 and ("[DONE]" in answer.text) == stream
+    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in answer.chunks)
+    assert (text if stream else answer.body["choices"][0]["message"]["content"]) == "You said: ?!"
+    assert client.post("/rerank", {"model": "cohere/rerank-v3.5", "query": "\ud83d", "documents": ["\ud83d"]}).body
+
+
 def test_the_gateways_own_mistakes_are_told(client: Client) -> None:
     answer = client.chat(tools=[{"type": "function", "function": {}}])
     assert (answer.status, answer.body["error"]["message"]) == (500, "The local gateway failed: KeyError('name')")

@@ -40,14 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         try:
             model, answers = _model(given)
-            gateway = LocalGateway(port=given.port, api_key=given.key, respond=model or echo.respond)
-            _break(gateway, given)
-            stack.enter_context(gateway)
         except (ImportError, OSError, ValueError) as error:
-            print(_reason(error, given.port), file=sys.stderr)
+            print(error, file=sys.stderr)
             return 1
         if model:
             stack.callback(model.close)
+        gateway = LocalGateway(port=given.port, api_key=given.key, respond=model or echo.respond)
+        _break(gateway, given)
+        try:
+            stack.enter_context(gateway)
+        except (ImportError, OSError) as error:
+            print(_reason(error, given.port), file=sys.stderr)
+            return 1
         try:
             _listen_to_signals()
             print(_HOW_TO.format(base_url=gateway.base_url, key=given.key or "any", answers=answers), flush=True)
@@ -134,25 +138,19 @@ def _break(gateway: LocalGateway, given: argparse.Namespace) -> None:
     """Let go wrong what is to go wrong: providers that are down, and faults that take turns."""
     for provider in given.down:
         gateway.down(provider)
-    turns = itertools.cycle(range(len(given.fault)))
-    now = next(turns, None)
-
-    def mine(place: int) -> Callable[[Body], bool]:
-        def match(_: Body) -> bool:
-            nonlocal now
-            if now != place:
-                return False
-            now = next(turns)
-            return True
-
-        return match
-
     for place, fault in enumerate(given.fault):
-        gateway.fault(fault.name, match=mine(place), times=None, **fault.details)
+        # It is asked only about what the faults before it have left.
+        gateway.fault(fault.name, match=_first_of(len(given.fault) - place), times=None, **fault.details)
+
+
+def _first_of(count: int) -> Callable[[Body], bool]:
+    """Says yes to the first of so many requests, again and again."""
+    turns = itertools.cycle([True, *[False] * (count - 1)])
+    return lambda _: next(turns)
 
 
 def _reason(error: Exception, port: int) -> str:
-    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+    if isinstance(error, OSError):
         why = os.strerror(error.errno) if error.errno else error
         return f"The local gateway cannot use port {port} ({why}): give another with --port, or none for a free one"
     return str(error)

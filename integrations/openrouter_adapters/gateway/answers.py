@@ -26,6 +26,7 @@ _TYPES = {
     **dict.fromkeys(("models", "tools", "plugins", "modalities"), list),
     **dict.fromkeys(("provider", "reasoning", "response_format"), dict),
 }
+_LIMITS = ("max_tokens", "max_completion_tokens")
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -124,6 +125,8 @@ def _refuse_chat(body: Any) -> Problem | None:
         return problems.invalid("Audio output requires stream: true")
     if (body.get("temperature") or 0) > 2:
         return problems.invalid(f"Expected temperature to be at most 2, received {body['temperature']}")
+    if small := [key for key in _LIMITS if isinstance(limit := body.get(key), int) and limit < 1]:
+        return problems.invalid(f"Expected {small[0]} to be at least 1, received {body[small[0]]}")
     return None
 
 
@@ -138,9 +141,7 @@ def _reply(state: State, exchange: Exchange, found: Route) -> Reply | Live | Pro
         return reply
     if not found.model.supports("reasoning"):
         reply = replace(reply, reasoning=None, reasoning_details=None)
-    stop = exchange.body.get("stop") or ()
-    limit = exchange.body.get("max_completion_tokens") or exchange.body.get("max_tokens")
-    return reply.limited(limit, [stop] if isinstance(stop, str) else stop).completed(found.family)
+    return reply.limited(echo.output_limit(exchange.body), echo.stop_words(exchange.body)).completed(found.family)
 
 
 def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached: tuple[int, int]) -> Envelope:
@@ -153,7 +154,7 @@ def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached
         created=int(time.time()),
         model=reply.model or found.answers_as,
         provider=reply.provider or found.provider.name,
-        usage=usage.of_chat(body, reply, found.endpoint, cached),
+        usage=usage.of_chat(body, reply, found, cached),
         metadata=found.metadata() if wants_metadata else None,
     )
 
@@ -167,7 +168,7 @@ def _live_wire(live: Live, state: State, exchange: Exchange, found: Route) -> Wi
 
     def finish(reply: Reply) -> tuple[Reply, Envelope]:
         reply = reply.completed(found.family)
-        envelope = replace(opening, usage=usage.of_chat(body, reply, found.endpoint, cached))
+        envelope = replace(opening, usage=usage.of_chat(body, reply, found, cached))
         noted = listing.generation(envelope, reply, found, streamed=streamed)
         state.generations[envelope.id] = {**noted, "cancelled": exchange.client_left}
         return reply, envelope

@@ -62,6 +62,18 @@ def wants_reasoning(body: Body) -> bool:
     return bool(body.get("include_reasoning")) or body.get("reasoning_effort") not in (None, "none")
 
 
+def output_limit(body: Body) -> int | None:
+    """How many tokens an answer may have; None where the request does not say."""
+    limit: int | None = body.get("max_completion_tokens") or body.get("max_tokens")
+    return limit
+
+
+def stop_words(body: Body) -> list[str]:
+    """What ends an answer before it is said."""
+    stop = body.get("stop") or []
+    return [stop] if isinstance(stop, str) else stop
+
+
 def _text(body: Body, asked: str) -> str:
     results = _results(body)
     said = " ".join(results) if results else f"You said: {asked}"

@@ -4,18 +4,20 @@ The native library is loaded when the model is first asked, or by `load`; nothin
 """
 
 import importlib.util
+import json
 import os
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from . import echo
 from .local_prompt import Task, tasks
 from .problems import Problem, Refused, invalid
 from .reply import Body, Live, Reply, Say
+from .wire import as_json
 
 __all__ = ["LocalModel"]
 
@@ -27,7 +29,7 @@ _MAX_THREADS = 4
 every layer take fifty times as long where something else runs, too."""
 _DEFAULTS = {"temperature": 0.2, "top_p": 0.9}
 _NAMES = {
-    **{name: name for name in ("temperature", "top_p", "top_k", "min_p", "seed", "stop")},
+    **{name: name for name in ("temperature", "top_p", "top_k", "min_p", "seed")},
     **{name: name for name in ("frequency_penalty", "presence_penalty")},
     "repetition_penalty": "repeat_penalty",
 }
@@ -60,7 +62,8 @@ class LocalModel:
         self.path: Path = _found(path)
         self._context, self._max_tokens = context, max_tokens
         self._server: Any = None
-        self._closing = False
+        self._closed = 0
+        """How often it was closed: that ends the answers that were begun before."""
         self._turn = ThreadPoolExecutor(1, "openrouter-local-model")
 
     @property
@@ -85,10 +88,13 @@ class LocalModel:
 
     def close(self) -> None:
         """End what is being answered, and free the memory."""
-        self._closing = True
-        self._turn.shutdown()
+        # In this order: what still waits for its turn after that is refused, and what is not refused loads it anew.
+        freed = self._turn.submit(self._free)
+        self._closed += 1
+        freed.result()
+
+    def _free(self) -> None:
         self._server = None
-        self._turn, self._closing = ThreadPoolExecutor(1, "openrouter-local-model"), False
 
     def __enter__(self) -> "LocalModel":
         """The model itself."""
@@ -104,16 +110,17 @@ class LocalModel:
         """Answer a chat request."""
         if {*(body.get("modalities") or ())} - {"text"}:
             return echo.respond(body)
-        return Live(lambda say: self._answer(body, say))
+        return Live(lambda say: self._answer(body, say, self._closed))
 
-    def _answer(self, body: Body, say: Say) -> Reply:
-        """All tasks of a request, one after the other."""
-        options, left = _options(body), _limit(body) or self._max_tokens
+    def _answer(self, body: Body, say: Say, closed: int) -> Reply:
+        """All tasks of a request, one after the other, unless it is closed once more."""
+        options, left = _options(body), echo.output_limit(body) or self._max_tokens
         texts: list[str] = []
         calls: list[tuple[str, str]] = []
         answers: list[_Answer] = []
         for task in tasks(body):
-            answers.append(self._turn.submit(self._ask, task, {**options, "max_tokens": left}, say).result())
+            asked = {**options, "max_tokens": left}
+            answers.append(self._turn.submit(self._ask, task, asked, say, closed).result())
             left -= answers[-1].completion_tokens
             if task.tool:
                 calls.append((task.tool, answers[-1].text))
@@ -128,28 +135,30 @@ class LocalModel:
             usage={
                 "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
                 "completion_tokens": sum(answer.completion_tokens for answer in answers),
+                "completion_tokens_details": {"reasoning_tokens": 0},
             },
         )
 
-    def _ask(self, task: Task, options: Body, say: Say) -> "_Answer":
+    def _ask(self, task: Task, options: Body, say: Say, closed: int) -> "_Answer":
         """One task, in this thread: the only one that talks to the model."""
-        answer = _Answer(say, "arguments" if task.tool else "text")
-        if self._closing:
+        answer = _Answer(say, task.tool)
+        if self._closed != closed:
             raise Refused(_CLOSED)
         if not say("text", ""):
             return answer
         self._load()
-        if task.tool:
-            say("call", task.tool)
         asked = {"messages": task.messages, **options, "stream": True, "timings_per_token": True}
         if task.format:
             asked["response_format"] = task.format
+        asked = json.loads(as_json(asked).encode(errors="replace"))  # llama.cpp takes no half of a surrogate pair
         try:
-            refused = self._server.handle_chat_completions(asked, lambda chunk: answer.take(chunk) or self._closing)
+            refused = self._server.handle_chat_completions(
+                asked, lambda chunk: answer.take(chunk) or self._closed != closed
+            )
         except ValueError as error:
             raise Refused(invalid(f"Invalid schema: {error}")) from error
         problem = answer.problem or (refused or {}).get("error")
-        if problem or self._closing:
+        if problem or self._closed != closed:
             raise Refused(invalid(str(problem.get("message"))) if problem else _CLOSED)
         return answer
 
@@ -165,8 +174,9 @@ class _Answer:
         problem: the error that came in its place.
     """
 
-    def __init__(self, say: Say, kind: Any) -> None:
-        self._say, self._kind = say, kind
+    def __init__(self, say: Say, tool: str | None) -> None:
+        self._say, self._to_name = say, tool
+        self._kind: Literal["text", "arguments"] = "arguments" if tool else "text"
         self.text = ""
         self.finish_reason = "stop"
         self.prompt_tokens = self.completion_tokens = 0
@@ -185,6 +195,9 @@ class _Answer:
             self.completion_tokens = timings["predicted_n"]
         wanted = True
         for choice in chunk.get("choices") or ():
+            if self._to_name:  # only now: what is refused was never begun
+                self._say("call", self._to_name)
+                self._to_name = None
             piece = choice["delta"].get("content") or ""
             self.text += piece
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
@@ -234,13 +247,7 @@ def _server(path: Path, context: int) -> Any:
     return server
 
 
-def _limit(body: Body) -> int | None:
-    return body.get("max_completion_tokens") or body.get("max_tokens")
-
-
 def _options(body: Body) -> Body:
     """What a request says of sampling. With a seed nothing is reused: the same request has the same answer."""
     given = {name: body[key] for key, name in _NAMES.items() if body.get(key) is not None}
-    if isinstance(given.get("stop"), str):
-        given["stop"] = [given["stop"]]
-    return {**_DEFAULTS, **given, "cache_prompt": "seed" not in given}
+    return {**_DEFAULTS, **given, "stop": echo.stop_words(body), "cache_prompt": "seed" not in given}

@@ -225,4 +225,4 @@ def reasoning_details(text: str, family: str) -> list[Body]:
 
 def sealed(text: str) -> str:
     """A stand-in for a signature or for encrypted thinking: the same text gives the same seal."""
-    return base64.b64encode(hashlib.sha512(text.encode()).digest()).decode()
+    return base64.b64encode(hashlib.sha512(text.encode(errors="replace")).digest()).decode()

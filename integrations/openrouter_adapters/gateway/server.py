@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from . import answers
 from .answers import Handler, answer
 from .making import Making
-from .problems import Problem, Refused
+from .problems import Problem
 from .state import Exchange, State
 from .wire import BLANK_LINES, COMMENT, DONE, Cut, Pause, Step, Wire, problem_wire
 
@@ -109,20 +109,10 @@ class Server:
             exchange = await read(request)
             self.state.log.append(exchange)
             wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
-            if wire.then:
-                wire = await _whole(wire)
             exchange.status = wire.status
             return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, wire, exchange)
 
         return endpoint
-
-
-async def _whole(wire: Wire) -> Wire:
-    """An answer that goes wrong in some way, when all of it is made."""
-    try:
-        return await asyncio.to_thread(wire.whole)
-    except Refused as refused:
-        return problem_wire(refused.problem)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -217,14 +207,32 @@ class Player(Response):
             return
         making = Making(self._wire.live)
         try:
-            await self._next_of(making, gone)
-            if making.upcoming().done() and isinstance(problem := making.upcoming().result(), Problem):
-                self._wire, self._exchange.status = problem_wire(problem), problem.status
-                await self._send_all(None, send, gone)
-            else:
-                await self._send_all(making, send, gone)
+            await (self._make_whole if self._wire.then else self._begin)(making, gone)
+            await self._send_all(making if self._wire.live is not None else None, send, gone)
         finally:
             await making.leave()
+
+    async def _begin(self, making: Making, gone: "asyncio.Future[None]") -> None:
+        """Wait a moment for the first step: a problem is still told by a status."""
+        await self._next_of(making, gone)
+        if making.upcoming().done() and isinstance(problem := making.upcoming().result(), Problem):
+            self._answer_with(problem_wire(problem))
+
+    async def _make_whole(self, making: Making, gone: "asyncio.Future[None]") -> None:
+        """Wait for all of an answer that goes wrong in some way: how is seen in the whole."""
+        steps: list[Step] = []
+        while not self._is_over(gone):
+            await self._next_of(making, gone)
+            if not making.upcoming().done():
+                continue
+            made = making.take()
+            if made is None or isinstance(made, Problem):
+                self._answer_with(problem_wire(made) if made else self._wire.whole(steps))
+                return
+            steps.append(made)
+
+    def _answer_with(self, wire: Wire) -> None:
+        self._wire, self._exchange.status = wire, wire.status
 
     async def _send_all(self, making: Making | None, send: Send, gone: "asyncio.Future[None]") -> None:
         headers = [(name.encode(), value.encode()) for name, value in self._wire.headers.items()]

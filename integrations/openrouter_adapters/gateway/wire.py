@@ -60,24 +60,17 @@ class Wire:
         """Whether this is a stream of events."""
         return self.headers.get("content-type") == "text/event-stream"
 
-    def whole(self) -> "Wire":
-        """The same answer when all of it is made, which may take its time."""
-        made: list[Step] = []
-
-        def take(step: Step) -> bool:
-            made.append(step)
-            return True
-
-        last = self.live(take) if self.live else ()
-        wire = replace(self, steps=(*self.steps, *made, *last), live=None, then=None)
+    def whole(self, made: Iterable[Step]) -> "Wire":
+        """The same answer when all of it is made."""
+        wire = replace(self, steps=(*self.steps, *made), live=None, then=None)
         return self.then(wire) if self.then else wire
 
     def encode(self, step: bytes | dict[str, Any]) -> bytes:
-        """A step's bytes."""
+        """A step's bytes. What JSON can say and UTF-8 cannot, half of a surrogate pair, is a question mark."""
         if isinstance(step, bytes):
             return step
         text = as_json(step)
-        return f"data: {text}\n\n".encode() if self.streams else text.encode()
+        return (f"data: {text}\n\n" if self.streams else text).encode(errors="replace")
 
 
 def as_json(value: Any) -> str:
@@ -87,7 +80,7 @@ def as_json(value: Any) -> str:
 
 def json_wire(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Wire:
     """A JSON answer."""
-    step = body if isinstance(body, dict) else as_json(body).encode()
+    step = body if isinstance(body, dict) else as_json(body).encode(errors="replace")
     return Wire(status, {"content-type": "application/json", **(headers or {})}, (step,))
 
 
