@@ -448,3 +448,9 @@ def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, s
 def test_the_text_of_a_part_to_embed_is_text(client: Client) -> None:
     part = {"type": "text", "text": 5}
     assert client.post("/embeddings", {"model": "m", "input": [{"content": [part]}]}).status == 400
+
+
+def test_only_a_key_has_models_of_its_own(client: Client) -> None:
+    assert client.get("/models/user", key="").status == 401
+    assert client.get("/models/user").body == client.get("/models", key="").body
+    assert client.get("/models/openai/gpt-4o/endpoints", key="").status == 200
