@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_adapters.gateway import FAULTS, LocalGateway
+from openrouter_adapters.gateway import FAULTS, Live, LocalGateway, Reply
 from openrouter_adapters.gateway.refusals import REFUSALS
 
 from .conftest import Client
@@ -119,6 +119,23 @@ def test_json_for_a_stream(gateway: LocalGateway, client: Client) -> None:
     assert whole["choices"][0]["message"]["content"] == "You said: Hi"
     assert whole["usage"]["cost"] > 0
     assert client.message("Hi")["content"] == "You said: Hi"
+
+
+def test_json_for_a_stream_is_the_whole_answer(gateway: LocalGateway, client: Client) -> None:
+    said: dict[str, Any] = {"reasoning": "Hm.", "tool_calls": [{"id": "a", "name": "f", "arguments": {"a": 1}}]}
+    gateway.reply("Hi", times=2, **said)
+    gateway.fault("json_for_stream", match=lambda body: body["stream"])
+    odd, plain = (client.chat(model="openai/gpt-5.2", stream=stream).body for stream in (True, False))
+    assert (odd["choices"], odd["usage"]) == (plain["choices"], plain["usage"])
+    assert odd["choices"][0]["finish_reason"] == "tool_calls"
+    assert gateway.requests[0].model == odd["model"]
+
+
+def test_json_for_a_stream_that_is_still_being_made() -> None:
+    with LocalGateway(respond=lambda _: Live(lambda say: Reply("Hi"))) as gateway, Client(gateway) as client:
+        gateway.fault("json_for_stream")
+        assert client.message(stream=True)["content"] == "Hi"
+        assert client.chat(stream=True).events[-1] == "data: [DONE]"
 
 
 @pytest.mark.parametrize(("name", "choices"), [("null_choices", None), ("empty_choices", [])])

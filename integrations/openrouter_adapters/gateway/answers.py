@@ -30,10 +30,22 @@ _LETTERS = string.ascii_letters + string.digits
 
 
 def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: bool = True) -> Wire:
-    """Answer one request: first the key, then the fault that was asked for, then what the endpoint says."""
+    """Answer one request: first the key, then the fault that was asked for, then what the endpoint says.
+
+    A mistake of the gateway's own is told, not swallowed.
+    """
     problem = _refuse_key(state, exchange) if needs_key else None
     if problem:
         return problem_wire(problem)
+    try:
+        return _answered(state, exchange, handler)
+    except RecursionError:
+        return problem_wire(problems.invalid("Invalid schema: it requires itself without end"))
+    except Exception as error:
+        return problem_wire(Problem(500, f"The local gateway failed: {error!r}", user_id=None))
+
+
+def _answered(state: State, exchange: Exchange, handler: Handler) -> Wire:
     fault = _fault(state, exchange)
     if isinstance(fault, Problem):
         return problem_wire(fault)
@@ -41,19 +53,11 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
         state = replace(state, replies=Queue(), respond=echo.respond, strict=False)
     if fault and fault.is_free(streams=isinstance(exchange.body, dict) and bool(exchange.body.get("stream"))):
         state = replace(state, generations={})
-    wire = _handled(state, exchange, handler)
+    if fault and fault.unstreams:
+        state = replace(state, streams=False)
+    said = handler(state, exchange)
+    wire = problem_wire(said) if isinstance(said, Problem) else said
     return fault.to(wire) if fault else wire
-
-
-def _handled(state: State, exchange: Exchange, handler: Handler) -> Wire:
-    """What the endpoint says; a mistake of the gateway's own is told, not swallowed."""
-    try:
-        said = handler(state, exchange)
-    except RecursionError:
-        said = problems.invalid("Invalid schema: it requires itself without end")
-    except Exception as error:
-        said = Problem(500, f"The local gateway failed: {error!r}", user_id=None)
-    return problem_wire(said) if isinstance(said, Problem) else said
 
 
 def _refuse_key(state: State, exchange: Exchange) -> Problem | None:
@@ -92,8 +96,9 @@ def chat(state: State, exchange: Exchange) -> Wire | Problem:
         return _live_wire(reply, state, exchange, found)
     envelope = _envelope(reply, body, found, exchange, state.prompt_cache.counts(found.model.id, body))
     exchange.model, exchange.provider = envelope.model, envelope.provider
-    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=bool(body.get("stream")))
-    return _chat_wire(reply, envelope, bool(body.get("stream")), state.slow.get(found.provider.slug, 0.0))
+    streamed = state.streams and bool(body.get("stream"))
+    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=streamed)
+    return _chat_wire(reply, envelope, streamed, state.slow.get(found.provider.slug, 0.0))
 
 
 def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Problem:
@@ -161,7 +166,7 @@ def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached
 def _live_wire(live: Live, state: State, exchange: Exchange, found: Route) -> Wire:
     """An answer that is made while it is sent; it is known what it cost when it is complete."""
     body, cached = exchange.body, state.prompt_cache.counts(found.model.id, exchange.body)
-    streamed = bool(body.get("stream"))
+    streamed = state.streams and bool(body.get("stream"))
     opening = _envelope(Reply(), body, found, exchange, cached)
     exchange.model, exchange.provider = opening.model, opening.provider
 

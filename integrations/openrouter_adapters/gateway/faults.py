@@ -36,6 +36,11 @@ class Fault:
         """Whether nothing of the answer gets through; a scripted reply is then kept for the next request."""
         return self.name in _HIDING or self.details.get("after") == 0
 
+    @property
+    def unstreams(self) -> bool:
+        """Whether who asks for a stream is given a whole answer."""
+        return self.name == "json_for_stream"
+
     def is_free(self, *, streams: bool) -> bool:
         """Whether nothing is charged, because nothing was answered."""
         in_stream = self.name.startswith("error_chunk")
@@ -180,14 +185,7 @@ def empty_answer(wire: Wire, _: Details) -> Wire:
 
 def json_for_stream(wire: Wire, _: Details) -> Wire:
     """200, a whole unstreamed answer to a stream request."""
-    if not wire.streams:
-        return wire
-    chunks = [step for step in wire.steps if isinstance(step, dict)]
-    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-    text = "".join(delta.get("content") or "" for delta in deltas)
-    message = {"role": "assistant", "content": text, "refusal": None, "reasoning": None}
-    choice = {"index": 0, "logprobs": None, **_reasons("stop"), "message": message}
-    return json_wire({**_head(wire), "object": "chat.completion", "choices": [choice], "usage": chunks[-1]["usage"]})
+    return wire  # it was made so: `Fault.unstreams`
 
 
 # Vectors and ranks that do not match what was asked; answers of chat stay as they are.

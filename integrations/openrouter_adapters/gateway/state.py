@@ -131,13 +131,14 @@ class Queue(Generic[T]):
 
 @dataclass
 class State:
-    """Everything that one gateway knows."""
+    """Everything that one gateway knows; ``streams``: whether who asks for a stream gets one."""
 
     models: dict[str, Model]
     providers: dict[str, Provider]
     respond: Respond
     api_key: str | None = None
     strict: bool = False
+    streams: bool = True
     replies: Queue[Reply] = field(default_factory=Queue)
     faults: Queue[Fault] = field(default_factory=Queue)
     down: dict[str, int] = field(default_factory=dict)
