@@ -413,3 +413,27 @@ def test_vectors_and_ranks_that_do_not_match(gateway: LocalGateway, client: Clie
     assert [bool(item["embedding"]) for item in client.post(*vectors).body["data"]] == [False, True]
     gateway.fault("shuffled")
     assert client.message()["content"], "a chat has neither"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "cut; after=two",
+        "cut; after=-1",
+        "moderation; metadata=x",
+        "rate_limit; headers=x",
+        'rate_limit; headers={"x": 1}',
+        "no_endpoints; availability=x",
+        "slow_start; seconds=abc",
+        "comments_forever; every=null",
+        "html; status=abc",
+        "html; status=0",
+    ],
+)
+def test_a_detail_of_the_wrong_kind(wrong: str, gateway: LocalGateway, client: Client) -> None:
+    name, detail = wrong.split("; ")
+    answer = client.post("/chat/completions", stream_request(), X_Gateway_Fault=wrong)
+    assert (answer.status, detail.partition("=")[0] in answer.body["error"]["message"]) == (400, True)
+    assert gateway.requests[0].wait() and gateway.requests[0].status == 400
+    with pytest.raises(TypeError, match="after"):
+        gateway.fault(name, after="two")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from . import echo, faults, listing, problems, retrieval, usage
+from . import echo, faults, listing, problems, retrieval, shapes, usage
 from .dialect import Envelope, chunks, completion, without
 from .faults import Fault
 from .live import steps_of
@@ -22,10 +22,6 @@ __all__ = ["Handler", "answer"]
 Handler: TypeAlias = Callable[[State, Exchange], Wire | Problem]
 
 _CHUNKS_PER_COMMENT = 8
-_TYPES = {
-    **dict.fromkeys(("models", "tools", "plugins", "modalities"), list),
-    **dict.fromkeys(("provider", "reasoning", "response_format"), dict),
-}
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -109,26 +105,15 @@ def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Proble
     return problems.wrong_endpoint(found.model.id)
 
 
-def _has_schema(named: Any) -> bool:
-    return isinstance(named, dict) and isinstance(named.get("name"), str) and isinstance(named.get("schema"), dict)
-
-
 def _refuse_chat(body: Any) -> Problem | None:
     """What OpenRouter finds wrong before it looks for an endpoint."""
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages:
         return Problem(400, 'Input required: specify "prompt" or "messages"')
-    if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
-        return problems.invalid("Each message must be an object with a role")
-    if wrong := [key for key, type_ in _TYPES.items() if not isinstance(body.get(key), type_ | None)]:
-        return problems.invalid(f"Invalid input: {', '.join(wrong)}")
-    format_ = body.get("response_format") or {}
-    if format_.get("type") == "json_schema" and not _has_schema(format_.get("json_schema")):
-        return problems.invalid("Invalid input: response_format.json_schema needs a name and a schema")
+    if wrong := shapes.refuse(shapes.CHAT, body):
+        return wrong
     if "audio" in (body.get("modalities") or ()) and not body.get("stream"):
         return problems.invalid("Audio output requires stream: true")
-    if (body.get("temperature") or 0) > 2:
-        return problems.invalid(f"Expected temperature to be at most 2, received {body['temperature']}")
     return None
 
 

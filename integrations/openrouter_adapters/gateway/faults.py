@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from .refusals import REFUSALS
 from .reply import Body
+from .shapes import DETAILS, FaultDetails, misfit
 from .wire import BLANK_LINES, COMMENT, DONE, Cut, Pause, Step, Wire, json_wire, problem_wire
 
 __all__ = ["FAULTS", "Fault", "find"]
@@ -16,10 +17,6 @@ __all__ = ["FAULTS", "Fault", "find"]
 Details: TypeAlias = Mapping[str, Any]
 Apply: TypeAlias = Callable[[Wire, Details], Wire]
 
-_DETAILS = {
-    *("message", "code", "metadata", "availability", "headers", "retry_after", "status"),
-    *("after", "seconds", "every", "native_finish_reason"),
-}
 _PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
 
@@ -83,10 +80,13 @@ def find(name: str, **details: Any) -> Fault:
 
     Raises:
         ValueError: there is none; the message names the nearest.
-        TypeError: no fault has such a detail.
+        TypeError: no fault has such a detail, or not such a value for it.
     """
-    if unknown := details.keys() - _DETAILS:
-        raise TypeError(f"no fault has the detail {', '.join(unknown)}; there are {', '.join(sorted(_DETAILS))}")
+    known = FaultDetails.__optional_keys__
+    if unknown := details.keys() - known:
+        raise TypeError(f"no fault has the detail {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if wrong := misfit(DETAILS, details):
+        raise TypeError(wrong)
     if name not in _FAULTS:
         near = difflib.get_close_matches(name, _FAULTS, 3)
         raise ValueError(f"no fault is called {name!r}; the nearest are {near or sorted(_FAULTS)}")

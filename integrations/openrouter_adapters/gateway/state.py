@@ -95,7 +95,7 @@ class _Entry(Generic[T]):
 
 
 def _words(body: Any) -> str:
-    return last_user_text(body) if isinstance(body, dict) and "messages" in body else str(body)
+    return last_user_text(body) if isinstance(body, dict) and isinstance(body.get("messages"), list) else str(body)
 
 
 class Queue(Generic[T]):
