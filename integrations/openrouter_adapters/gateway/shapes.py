@@ -1,4 +1,4 @@
-"""What a request may look like. Other keys may hold anything, and null is as good as nothing."""
+"""What a request may look like. Other keys may hold anything."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Effort: TypeAlias = Literal["max", "xhigh", "high", "medium", "low", "minimal", 
 def _named(tagged: Any) -> Any:
     """What is of a kind has what makes it of that kind: an image_url its `image_url`."""
     kind = tagged["type"]
-    if kind in _KINDS and kind not in tagged:
+    if kind in _KINDS and tagged.get(kind) is None:
         raise ValueError(f"{kind} is missing")
     return tagged
 
@@ -32,11 +32,11 @@ _KINDS = {"text", "image_url", "input_audio", "file", "video_url", "function"}
 
 class _Part(TypedDict, total=False):
     type: Required[str]
-    text: str
-    image_url: dict[str, Any]
-    input_audio: dict[str, Any]
-    file: dict[str, Any]
-    video_url: dict[str, Any]
+    text: str | None
+    image_url: dict[str, Any] | None
+    input_audio: dict[str, Any] | None
+    file: dict[str, Any] | None
+    video_url: dict[str, Any] | None
 
 
 class _Function(TypedDict, total=False):
