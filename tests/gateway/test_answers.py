@@ -433,13 +433,14 @@ def test_where_a_tool_must_be_called_an_agents_loop_comes_to_an_end(client: Clie
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        (5, "json_schema needs a name and a schema"),
+        (5, "json_schema: Input should be a valid dictionary"),
+        ({"schema": {}}, "name: Field required"),
         (
             {"name": "x", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}},
             "requires itself without end",
         ),
     ],
-    ids=["no schema", "endless"],
+    ids=["no object", "no name", "endless"],
 )
 def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, said: str) -> None:
     answer = client.chat(response_format={"type": "json_schema", "json_schema": named})
@@ -450,3 +451,15 @@ def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, s
 def test_the_text_of_a_part_to_embed_is_text(client: Client) -> None:
     part = {"type": "text", "text": 5}
     assert client.post("/embeddings", {"model": "m", "input": [{"content": [part]}]}).status == 400
+
+
+@pytest.mark.parametrize("schema", [{}, {"schema": None}], ids=["absent", "null"])
+def test_a_schema_need_not_be_given(client: Client, schema: dict[str, Any]) -> None:
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", **schema}}
+    assert client.message("Hi", response_format=format_)["content"] == '"Hi"'
+
+
+def test_only_a_key_has_models_of_its_own(client: Client) -> None:
+    assert client.get("/models/user", key="").status == 401
+    assert client.get("/models/user").body == client.get("/models", key="").body
+    assert client.get("/models/openai/gpt-4o/endpoints", key="").status == 200

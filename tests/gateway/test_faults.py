@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_adapters.gateway import FAULTS, LocalGateway
+from openrouter_adapters.gateway import FAULTS, Live, LocalGateway, Reply
 from openrouter_adapters.gateway.refusals import REFUSALS
 
 from .conftest import Client
@@ -119,6 +119,23 @@ def test_json_for_a_stream(gateway: LocalGateway, client: Client) -> None:
     assert whole["choices"][0]["message"]["content"] == "You said: Hi"
     assert whole["usage"]["cost"] > 0
     assert client.message("Hi")["content"] == "You said: Hi"
+
+
+def test_json_for_a_stream_is_the_whole_answer(gateway: LocalGateway, client: Client) -> None:
+    said: dict[str, Any] = {"reasoning": "Hm.", "tool_calls": [{"id": "a", "name": "f", "arguments": {"a": 1}}]}
+    gateway.reply("Hi", times=2, **said)
+    gateway.fault("json_for_stream", match=lambda body: body["stream"])
+    odd, plain = (client.chat(model="openai/gpt-5.2", stream=stream).body for stream in (True, False))
+    assert (odd["choices"], odd["usage"]) == (plain["choices"], plain["usage"])
+    assert odd["choices"][0]["finish_reason"] == "tool_calls"
+    assert gateway.requests[0].model == odd["model"]
+
+
+def test_json_for_a_stream_that_is_still_being_made() -> None:
+    with LocalGateway(respond=lambda _: Live(lambda say: Reply("Hi"))) as gateway, Client(gateway) as client:
+        gateway.fault("json_for_stream")
+        assert client.message(stream=True)["content"] == "Hi"
+        assert client.chat(stream=True).events[-1] == "data: [DONE]"
 
 
 @pytest.mark.parametrize(("name", "choices"), [("null_choices", None), ("empty_choices", [])])
@@ -396,3 +413,27 @@ def test_vectors_and_ranks_that_do_not_match(gateway: LocalGateway, client: Clie
     assert [bool(item["embedding"]) for item in client.post(*vectors).body["data"]] == [False, True]
     gateway.fault("shuffled")
     assert client.message()["content"], "a chat has neither"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "cut; after=two",
+        "cut; after=-1",
+        "moderation; metadata=x",
+        "rate_limit; headers=x",
+        'rate_limit; headers={"x": 1}',
+        "no_endpoints; availability=x",
+        "slow_start; seconds=abc",
+        "comments_forever; every=null",
+        "html; status=abc",
+        "html; status=0",
+    ],
+)
+def test_a_detail_of_the_wrong_kind(wrong: str, gateway: LocalGateway, client: Client) -> None:
+    name, detail = wrong.split("; ")
+    answer = client.post("/chat/completions", stream_request(), X_Gateway_Fault=wrong)
+    assert (answer.status, detail.partition("=")[0] in answer.body["error"]["message"]) == (400, True)
+    assert gateway.requests[0].wait() and gateway.requests[0].status == 400
+    with pytest.raises(TypeError, match="after"):
+        gateway.fault(name, after="two")

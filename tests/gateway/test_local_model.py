@@ -188,9 +188,10 @@ def test_an_answer_follows_the_schema(client: Client, wanted: Any, stream: bool)
 
 
 @needs_the_model
-def test_json_mode_gives_an_object(client: Client) -> None:
+@pytest.mark.parametrize("format_", [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "x"}}])
+def test_json_mode_gives_an_object(client: Client, format_: dict[str, Any]) -> None:
     asked = "Name a capital of France as JSON with key capital."
-    said = client.message(asked, response_format={"type": "json_object"}, temperature=0, max_tokens=100)
+    said = client.message(asked, response_format=format_, temperature=0, max_tokens=100)
     assert isinstance(json.loads(said["content"]), dict)
 
 

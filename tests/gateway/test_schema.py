@@ -42,6 +42,13 @@ class Numbers(BaseModel):
     nothing: None
 
 
+class Tuples(BaseModel):
+    pair: tuple[int, int]
+    mixed: tuple[str, float, Point]
+    open: tuple[int, ...]
+    none: Annotated[list[int], Field(max_length=0)]
+
+
 class Choices(BaseModel):
     colour: Colour
     kind: Literal["only"]
@@ -53,7 +60,7 @@ class Choices(BaseModel):
 
 
 @pytest.mark.parametrize("text", ["", "Put 3 blue boxes and 400 red ones in Berlin"])
-@pytest.mark.parametrize("model", [Point, Node, Strings, Numbers, Choices])
+@pytest.mark.parametrize("model", [Point, Node, Strings, Numbers, Tuples, Choices])
 def test_models_of_many_kinds(model: type[BaseModel], text: str) -> None:
     assert model.model_validate(instance(model.model_json_schema(), Words(text)))
 
@@ -71,6 +78,7 @@ def test_words_of_the_text_are_used() -> None:
         ({"default": {"a": 1}}, {"a": 1}),
         ({"type": "array", "items": True}, [""]),
         ({"type": "array", "minItems": 0}, []),
+        ({"type": "array", "prefixItems": [{"const": 1}], "items": {"const": 2}, "minItems": 3}, [1, 2, 2]),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "null"}}}, None),
         ({}, "text"),
     ],

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import pytest
 
-from openrouter_adapters.gateway import LocalGateway
+from openrouter_adapters.gateway import LocalGateway, Reply
 
 from .conftest import Client
 
@@ -117,9 +117,17 @@ def test_half_a_surrogate_pair_is_answered(model: str, stream: bool, client: Cli
     assert client.post("/rerank", {"model": "cohere/rerank-v3.5", "query": "\ud83d", "documents": ["\ud83d"]}).body
 
 
-def test_the_gateways_own_mistakes_are_told(client: Client) -> None:
-    answer = client.chat(tools=[{"type": "function", "function": {}}])
-    assert (answer.status, answer.body["error"]["message"]) == (500, "The local gateway failed: KeyError('name')")
+def failing(body: object) -> Reply:
+    raise KeyError("name")
+
+
+def test_the_gateways_own_mistakes_are_told() -> None:
+    with LocalGateway(respond=failing) as gateway, Client(gateway) as client:
+        answer = client.chat()
+        assert (answer.status, answer.body["error"]["message"]) == (500, "The local gateway failed: KeyError('name')")
+        gateway.fault("overloaded", match=lambda body: bool(body["name"]))
+        assert client.chat().body == answer.body
+        assert gateway.requests[1].wait() and gateway.requests[1].status == 500
 
 
 def test_paths_that_there_are_not(client: Client) -> None:

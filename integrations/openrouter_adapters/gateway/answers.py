@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from . import echo, faults, listing, problems, retrieval, usage
+from . import echo, faults, listing, problems, retrieval, shapes, usage
 from .dialect import Envelope, chunks, completion, without
 from .faults import Fault
 from .live import steps_of
@@ -22,19 +22,26 @@ __all__ = ["Handler", "answer"]
 Handler: TypeAlias = Callable[[State, Exchange], Wire | Problem]
 
 _CHUNKS_PER_COMMENT = 8
-_TYPES = {
-    **dict.fromkeys(("models", "tools", "plugins", "modalities"), list),
-    **dict.fromkeys(("provider", "reasoning", "response_format"), dict),
-}
-_LIMITS = ("max_tokens", "max_completion_tokens")
 _LETTERS = string.ascii_letters + string.digits
 
 
 def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: bool = True) -> Wire:
-    """Answer one request: first the key, then the fault that was asked for, then what the endpoint says."""
+    """Answer one request: first the key, then the fault that was asked for, then what the endpoint says.
+
+    A mistake of the gateway's own is told, not swallowed.
+    """
     problem = _refuse_key(state, exchange) if needs_key else None
     if problem:
         return problem_wire(problem)
+    try:
+        return _answered(state, exchange, handler)
+    except RecursionError:
+        return problem_wire(problems.invalid("Invalid schema: it requires itself without end"))
+    except Exception as error:
+        return problem_wire(Problem(500, f"The local gateway failed: {error!r}", user_id=None))
+
+
+def _answered(state: State, exchange: Exchange, handler: Handler) -> Wire:
     fault = _fault(state, exchange)
     if isinstance(fault, Problem):
         return problem_wire(fault)
@@ -42,19 +49,11 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
         state = replace(state, replies=Queue(), respond=echo.respond, strict=False)
     if fault and fault.is_free(streams=isinstance(exchange.body, dict) and bool(exchange.body.get("stream"))):
         state = replace(state, generations={})
-    wire = _handled(state, exchange, handler)
+    if fault and fault.unstreams:
+        state = replace(state, streams=False)
+    said = handler(state, exchange)
+    wire = problem_wire(said) if isinstance(said, Problem) else said
     return fault.to(wire) if fault else wire
-
-
-def _handled(state: State, exchange: Exchange, handler: Handler) -> Wire:
-    """What the endpoint says; a mistake of the gateway's own is told, not swallowed."""
-    try:
-        said = handler(state, exchange)
-    except RecursionError:
-        said = problems.invalid("Invalid schema: it requires itself without end")
-    except Exception as error:
-        said = Problem(500, f"The local gateway failed: {error!r}", user_id=None)
-    return problem_wire(said) if isinstance(said, Problem) else said
 
 
 def _refuse_key(state: State, exchange: Exchange) -> Problem | None:
@@ -93,8 +92,9 @@ def chat(state: State, exchange: Exchange) -> Wire | Problem:
         return _live_wire(reply, state, exchange, found)
     envelope = _envelope(reply, body, found, exchange, state.prompt_cache.counts(found.model.id, body))
     exchange.model, exchange.provider = envelope.model, envelope.provider
-    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=bool(body.get("stream")))
-    return _chat_wire(reply, envelope, bool(body.get("stream")), state.slow.get(found.provider.slug, 0.0))
+    streamed = state.streams and bool(body.get("stream"))
+    state.generations[envelope.id] = listing.generation(envelope, reply, found, streamed=streamed)
+    return _chat_wire(reply, envelope, streamed, state.slow.get(found.provider.slug, 0.0))
 
 
 def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Problem:
@@ -105,28 +105,15 @@ def _found(state: State, body: Body, outputs: tuple[str, ...]) -> Route | Proble
     return problems.wrong_endpoint(found.model.id)
 
 
-def _has_schema(named: Any) -> bool:
-    return isinstance(named, dict) and isinstance(named.get("name"), str) and isinstance(named.get("schema"), dict)
-
-
 def _refuse_chat(body: Any) -> Problem | None:
     """What OpenRouter finds wrong before it looks for an endpoint."""
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages:
         return Problem(400, 'Input required: specify "prompt" or "messages"')
-    if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
-        return problems.invalid("Each message must be an object with a role")
-    if wrong := [key for key, type_ in _TYPES.items() if not isinstance(body.get(key), type_ | None)]:
-        return problems.invalid(f"Invalid input: {', '.join(wrong)}")
-    format_ = body.get("response_format") or {}
-    if format_.get("type") == "json_schema" and not _has_schema(format_.get("json_schema")):
-        return problems.invalid("Invalid input: response_format.json_schema needs a name and a schema")
+    if wrong := shapes.refuse(shapes.CHAT, body):
+        return wrong
     if "audio" in (body.get("modalities") or ()) and not body.get("stream"):
         return problems.invalid("Audio output requires stream: true")
-    if (body.get("temperature") or 0) > 2:
-        return problems.invalid(f"Expected temperature to be at most 2, received {body['temperature']}")
-    if small := [key for key in _LIMITS if isinstance(limit := body.get(key), int) and limit < 1]:
-        return problems.invalid(f"Expected {small[0]} to be at least 1, received {body[small[0]]}")
     return None
 
 
@@ -162,7 +149,7 @@ def _envelope(reply: Reply, body: Body, found: Route, exchange: Exchange, cached
 def _live_wire(live: Live, state: State, exchange: Exchange, found: Route) -> Wire:
     """An answer that is made while it is sent; it is known what it cost when it is complete."""
     body, cached = exchange.body, state.prompt_cache.counts(found.model.id, exchange.body)
-    streamed = bool(body.get("stream"))
+    streamed = state.streams and bool(body.get("stream"))
     opening = _envelope(Reply(), body, found, exchange, cached)
     exchange.model, exchange.provider = opening.model, opening.provider
 

@@ -49,7 +49,9 @@ def last_user_text(body: Body) -> str:
 def text_of(content: Any) -> str:
     """The text of a message's content, whichever form it has."""
     if isinstance(content, list):
-        return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
+        return "\n".join(
+            part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
+        )
     return content if isinstance(content, str) else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from .refusals import REFUSALS
 from .reply import Body
+from .shapes import DETAILS, FaultDetails, misfit
 from .wire import BLANK_LINES, COMMENT, DONE, Cut, Pause, Step, Wire, json_wire, problem_wire
 
 __all__ = ["FAULTS", "Fault", "find"]
@@ -16,10 +17,6 @@ __all__ = ["FAULTS", "Fault", "find"]
 Details: TypeAlias = Mapping[str, Any]
 Apply: TypeAlias = Callable[[Wire, Details], Wire]
 
-_DETAILS = {
-    *("message", "code", "metadata", "availability", "headers", "retry_after", "status"),
-    *("after", "seconds", "every", "native_finish_reason"),
-}
 _PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
 
@@ -35,6 +32,11 @@ class Fault:
     def hides_the_answer(self) -> bool:
         """Whether nothing of the answer gets through; a scripted reply is then kept for the next request."""
         return self.name in _HIDING or self.details.get("after") == 0
+
+    @property
+    def unstreams(self) -> bool:
+        """Whether who asks for a stream is given a whole answer."""
+        return self.name == "json_for_stream"
 
     def is_free(self, *, streams: bool) -> bool:
         """Whether nothing is charged, because nothing was answered."""
@@ -78,10 +80,13 @@ def find(name: str, **details: Any) -> Fault:
 
     Raises:
         ValueError: there is none; the message names the nearest.
-        TypeError: no fault has such a detail.
+        TypeError: no fault has such a detail, or not such a value for it.
     """
-    if unknown := details.keys() - _DETAILS:
-        raise TypeError(f"no fault has the detail {', '.join(unknown)}; there are {', '.join(sorted(_DETAILS))}")
+    known = FaultDetails.__optional_keys__
+    if unknown := details.keys() - known:
+        raise TypeError(f"no fault has the detail {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if wrong := misfit(DETAILS, details):
+        raise TypeError(wrong)
     if name not in _FAULTS:
         near = difflib.get_close_matches(name, _FAULTS, 3)
         raise ValueError(f"no fault is called {name!r}; the nearest are {near or sorted(_FAULTS)}")
@@ -180,14 +185,7 @@ def empty_answer(wire: Wire, _: Details) -> Wire:
 
 def json_for_stream(wire: Wire, _: Details) -> Wire:
     """200, a whole unstreamed answer to a stream request."""
-    if not wire.streams:
-        return wire
-    chunks = [step for step in wire.steps if isinstance(step, dict)]
-    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-    text = "".join(delta.get("content") or "" for delta in deltas)
-    message = {"role": "assistant", "content": text, "refusal": None, "reasoning": None}
-    choice = {"index": 0, "logprobs": None, **_reasons("stop"), "message": message}
-    return json_wire({**_head(wire), "object": "chat.completion", "choices": [choice], "usage": chunks[-1]["usage"]})
+    return wire  # it was made so: `Fault.unstreams`
 
 
 # Vectors and ranks that do not match what was asked; answers of chat stay as they are.

@@ -156,6 +156,7 @@ class LocalGateway:
 
         Raises:
             ValueError: there is no such fault.
+            TypeError: no fault has such a detail, or not such a value for it.
         """
         self._state.faults.add(faults.find(name, **details), match, times, path)
 

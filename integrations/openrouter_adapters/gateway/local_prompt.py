@@ -38,9 +38,10 @@ def tasks(body: Body) -> list[Task]:
         talk = [message for message in said if message["role"] != "system"]
         return [Task([_system(_call_words(tool)), *talk], _arguments(tool), tool["name"]) for tool in called]
     format_ = body.get("response_format") or {}
-    if format_.get("type") == "json_schema":
-        return [Task(_with_keys(said, format_["json_schema"]["schema"]), format_)]
-    return [Task(said, format_ if format_.get("type") == "json_object" else None)]
+    if format_.get("type") not in ("json_schema", "json_object"):
+        return [Task(said)]
+    wanted = format_["json_schema"].get("schema") if format_["type"] == "json_schema" else None
+    return [Task(_with_keys(said, wanted), format_) if wanted else Task(said, {"type": "json_object"})]
 
 
 def _plain(body: Body) -> list[Body]:

@@ -10,6 +10,7 @@ from . import tokens, vectors
 from .market import Endpoint
 from .problems import Problem, invalid
 from .reply import Body
+from .shapes import EMBEDDINGS, RERANK, refuse
 from .usage import costs, number
 
 __all__ = ["Head", "embeddings", "refuse_embeddings", "refuse_rerank", "rerank"]
@@ -44,10 +45,10 @@ def refuse_embeddings(body: Any) -> Problem | None:
     kinds = {type(item) for item in given} if isinstance(given, list) else {type(given)}
     if kinds not in ({str}, {int}, {list}, {dict}):
         return invalid("Invalid input: input must be all text, all tokens, or all content")
+    if wrong := refuse(EMBEDDINGS, body):
+        return wrong
     if kinds == {dict} and any(part.get("type") not in _TOKENS for item in given for part in _parts(item)):
         return invalid(f"Invalid input: a content part must be one of {', '.join(_TOKENS)}")
-    if kinds == {dict} and not all(isinstance(part.get("text", ""), str) for item in given for part in _parts(item)):
-        return invalid("Invalid input: a part's text must be text")
     if body.get("encoding_format", "float") not in ("float", "base64"):
         return invalid('Invalid option: expected one of "float"|"base64" at encoding_format')
     return _refuse_count(body, "dimensions")
@@ -57,7 +58,7 @@ def refuse_rerank(body: Any) -> Problem | None:
     """What OpenRouter finds wrong with a request for ranks before it looks for an endpoint."""
     if not isinstance(body, dict) or not isinstance(body.get("query"), str) or not body.get("documents"):
         return invalid('Input required: specify "query" and "documents"')
-    return _refuse_count(body, "top_n")
+    return _refuse_count(body, "top_n") or refuse(RERANK, body)
 
 
 def _refuse_count(body: Body, name: str) -> Problem | None:

@@ -55,7 +55,7 @@ def quotations(text: str) -> list[str]:
 
 
 def instance(schema: Schema, words: Words) -> Any:
-    """The smallest value that a schema accepts."""
+    """The smallest value that a schema accepts; ``pattern``, ``multipleOf`` and ``uniqueItems`` are not heeded."""
     return _Place(schema, words).fill(schema)
 
 
@@ -111,8 +111,10 @@ class _Place:
         return {name: self.below().fill(properties.get(name, {})) for name in schema.get("required", ())}
 
     def array(self, schema: Schema) -> list[Any]:
-        length = schema.get("minItems", 1 if self.depth < _DEEP else 0)
-        return [self.below().fill(schema.get("items", {})) for _ in range(length)]
+        first = schema.get("prefixItems") or []
+        length = schema.get("minItems", (len(first) or 1) if self.depth < _DEEP else 0)
+        kinds = [*first, *[schema.get("items", {})] * length][: min(length, schema.get("maxItems", length))]
+        return [self.below().fill(kind) for kind in kinds]
 
     def string(self, schema: Schema) -> str:
         text = _FORMATS.get(schema.get("format", "")) or self.words.string() or "text"

@@ -29,7 +29,7 @@ PREFIX = "/api/v1"
 _START_TIMEOUT = 10.0
 _KEEP_ALIVE = 1.0
 """Seconds of silence before it is told that an answer is still being made; until then it may yet be refused."""
-_KEYLESS = (answers.models, answers.model, answers.endpoints, answers.nothing)
+_KEYLESS = ("/models", "/models/{slug:path}/endpoints", "/model/{slug:path}")
 
 
 class Server:
@@ -100,15 +100,19 @@ class Server:
             ("GET", "/auth/key", answers.key),
             ("GET", "/credits", answers.credits),
         ]
-        routes = [Route(PREFIX + path, self._endpoint(handler), methods=[method]) for method, path, handler in paths]
-        everything = Route("/{path:path}", self._endpoint(answers.nothing), methods=["GET", "POST", "PUT", "DELETE"])
+        routes = [
+            Route(PREFIX + path, self._endpoint(handler, needs_key=path not in _KEYLESS), methods=[method])
+            for method, path, handler in paths
+        ]
+        nothing = self._endpoint(answers.nothing, needs_key=False)
+        everything = Route("/{path:path}", nothing, methods=["GET", "POST", "PUT", "DELETE"])
         return Starlette(routes=[*routes, everything])
 
-    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, handler: Handler, *, needs_key: bool) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             exchange = await read(request)
             self.state.log.append(exchange)
-            wire = answer(self.state, exchange, handler, needs_key=handler not in _KEYLESS)
+            wire = answer(self.state, exchange, handler, needs_key=needs_key)
             exchange.status = wire.status
             return Player(wire, exchange, self._players) if wire.status else HangUp(self._uvicorn, wire, exchange)
 

@@ -95,7 +95,7 @@ class _Entry(Generic[T]):
 
 
 def _words(body: Any) -> str:
-    return last_user_text(body) if isinstance(body, dict) and "messages" in body else str(body)
+    return last_user_text(body) if isinstance(body, dict) and isinstance(body.get("messages"), list) else str(body)
 
 
 class Queue(Generic[T]):
@@ -131,13 +131,14 @@ class Queue(Generic[T]):
 
 @dataclass
 class State:
-    """Everything that one gateway knows."""
+    """Everything that one gateway knows; ``streams``: whether who asks for a stream gets one."""
 
     models: dict[str, Model]
     providers: dict[str, Provider]
     respond: Respond
     api_key: str | None = None
     strict: bool = False
+    streams: bool = True
     replies: Queue[Reply] = field(default_factory=Queue)
     faults: Queue[Fault] = field(default_factory=Queue)
     down: dict[str, int] = field(default_factory=dict)
