@@ -29,7 +29,7 @@ In a checkout it runs offline, against the local gateway; with `OPENROUTER_API_K
 _OTHERS = {
     "demo.py": "In a checkout: `make demo`, offline, or `make demo LIVE=1`, with `OPENROUTER_API_KEY` set.",
     "offline.py": "No script: what the other examples share.",
-    "test_under_faults.py": "In a checkout: `pytest examples/test_under_faults.py`. It never needs a key or the network.",
+    "test_under_faults.py": "In a checkout: `pytest examples/test_under_faults.py`, without a key or the network.",
 }
 """How to run the examples that are no scripts."""
 
