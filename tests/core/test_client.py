@@ -59,6 +59,22 @@ def test_an_answer_is_the_same_every_way(client: Client, openrouter_gateway: Loc
 
 
 @ways
+@pytest.mark.parametrize(("own", "shown"), [({}, "gen-header"), ({"id": "gen-body"}, "gen-body")])
+def test_the_generation_id_may_be_in_a_header_alone(
+    client: Client, openrouter_gateway: LocalGateway, ask: Ask, own: dict[str, str], shown: str
+) -> None:
+    """Without it nobody can ask what the answer cost."""
+    said = {"index": 0, "finish_reason": "stop"}
+    openrouter_gateway.reply(
+        body={**own, "choices": [{**said, "message": {"content": "Hi"}}]},
+        events=[{**own, "choices": [{**said, "delta": {"content": "Hi"}}]}, "[DONE]"],
+        headers={"x-generation-id": "gen-header"},
+    )
+    text, reply = ask(client, request(openrouter_gateway))
+    assert (text, reply.id) == ("Hi", shown)
+
+
+@ways
 @pytest.mark.parametrize(
     ("fault", "details", "error"),
     [

@@ -128,6 +128,12 @@ CALLS = {
     ],
     "no index": [[call_piece("", id="c1", name="f")], [call_piece('{"a":')], [call_piece("1}")]],
     "index from 1": [[call_piece("", index=1, id="c1", name="f")], [call_piece('{"a":1}', index=1)]],
+    "index from the second piece": [[call_piece("", id="c1", name="f")], [call_piece('{"a":1}', index=0)]],
+    "index from the second piece, id every time": [
+        [call_piece("", id="c1", name="f")],
+        [call_piece('{"a":', index=0, id="c1")],
+        [call_piece("1}", index=0, id="c1")],
+    ],
     "whole in one": [[call_piece('{"a":1}', index=0, id="c1", name="f")]],
     "arguments as an object": [[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}]],
     "null arguments first": [[call_piece(None, index=0, id="c1", name="f")], [call_piece('{"a":1}', index=0)]],
@@ -162,6 +168,25 @@ PARALLEL = {
         [call_piece('{"b":2}', index=0, id="c2", name="g")],
     ],
     "no index": [[call_piece('{"a":1}', id="c1", name="f"), call_piece('{"b":2}', id="c2", name="g")]],
+    "one index for both, taking turns": [
+        [call_piece('{"a":', index=0, id="c1", name="f")],
+        [call_piece('{"b":', index=0, id="c2", name="g")],
+        [call_piece("1}", index=0, id="c1")],
+        [call_piece("2", index=0, id="c2"), call_piece("}", index=0)],
+    ],
+    "one index for both, again at the end": [
+        [call_piece('{"a":1}', index=0, id="c1", name="f")],
+        [call_piece('{"b":2}', index=0, id="c2", name="g")],
+        [
+            call_piece('{"a":1}', index=0, id="c1", name="f"),
+            call_piece('{"b":2}', index=0, id="c2", name="g"),
+        ],
+    ],
+    "an index for the second alone": [
+        [call_piece('{"a":1}', id="c1", name="f")],
+        [call_piece('{"b":', index=0, id="c2", name="g")],
+        [call_piece("2}", index=0)],
+    ],
 }
 
 # Two calls that only their whole arguments tell apart: name and arguments of each.
@@ -173,6 +198,18 @@ UNTOLD: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, dict[str, An
     "no ids, no arguments": (
         [[call_piece("{}", name="f"), call_piece("{}", name="g")]],
         [("f", {}), ("g", {})],
+    ),
+    "no ids, the first without arguments": (
+        [[call_piece(name="f"), call_piece('{"q":1}', name="g")]],
+        [("f", {}), ("g", {"q": 1})],
+    ),
+    "one index, no ids, the first without arguments": (
+        [[call_piece(index=0, name="f")], [call_piece('{"q":', index=0, name="g")], [call_piece("1}", index=0)]],
+        [("f", {}), ("g", {"q": 1})],
+    ),
+    "no index, the second without an id, the first without arguments": (
+        [[call_piece(id="x", name="f"), call_piece('{"q":1}', name="g")]],
+        [("f", {}), ("g", {"q": 1})],
     ),
     "one id for both": (
         [[call_piece('{"q":1}', index=0, id="x", name="f")], [call_piece('{"q":2}', index=0, id="x", name="f")]],
@@ -200,6 +237,33 @@ def test_parallel_calls_stay_apart(pieces: list[list[dict[str, Any]]]) -> None:
         ("c2", "g", {"b": 2}),
     ]
     assert {piece.index for delta in deltas for piece in delta.tool_calls} == {0, 1}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_calls_that_nothing_tells_apart_are_not_doubled_by_the_finish_chunk(count: int) -> None:
+    calls = [call_piece('{"a":1}', name="f")] * count
+    for chunks in (
+        [chunk({"tool_calls": calls}), chunk({"tool_calls": calls}, finish="tool_calls")],
+        [chunk({"tool_calls": calls}, finish="tool_calls")],
+    ):
+        deltas, reply = fold(*chunks, chunk(finish="tool_calls", usage=USAGE))
+        assert [(call.name, call.args) for call in reply.tool_calls] == [("f", {"a": 1})] * count
+        assert sum(len(delta.tool_calls) for delta in deltas) == count
+
+
+@pytest.mark.parametrize("pieces", [[call_piece("{}", id=7, name="f")], [call_piece("{}", id=7, index=0, name="f")]])
+def test_an_id_may_be_a_number(pieces: list[dict[str, Any]]) -> None:
+    _, reply = fold({**chunk({"tool_calls": pieces}), "id": 12})
+    assert (reply.id, reply.tool_calls[0].id) == ("12", "7")
+    assert Reply.from_body(reply.body).tool_calls == reply.tool_calls
+
+
+@pytest.mark.parametrize(("arguments", "shown"), [([1], "[1]"), (5, "5"), (True, "true"), ([], "[]")])
+def test_arguments_of_another_type_are_kept_as_what_they_were(arguments: Any, shown: str) -> None:
+    piece = {"index": 0, "id": "c", "function": {"name": "f", "arguments": arguments}}
+    _, reply = fold(chunk({"tool_calls": [piece]}, finish="tool_calls"))
+    assert [(call.args, call.arguments) for call in reply.tool_calls] == [(None, shown)]
+    assert Reply.from_body({"choices": [{"message": {"tool_calls": [piece]}}]}).tool_calls == reply.tool_calls
 
 
 def test_calls_without_an_id_get_the_same_one_streamed_and_not() -> None:
@@ -235,6 +299,62 @@ def test_other_pieces_are_collected_once() -> None:
     assert (reply.images, reply.annotations) == ([image], [cited])
     assert reply.audio == {"id": "a", "data": "AABB", "transcript": "hello"}
     assert reply.refusal == "I cannot"
+
+
+NOTHING_NEW = {
+    "an empty usage": {"usage": {}},
+    "a usage of nulls": {"usage": dict.fromkeys(USAGE)},
+    "empty words": {"id": "", "model": "", "provider": ""},
+    "nulls": {"id": None, "model": None, "provider": None, "usage": None},
+}
+
+
+@pytest.mark.parametrize("last", NOTHING_NEW.values(), ids=NOTHING_NEW)
+def test_what_says_nothing_takes_nothing_back(last: dict[str, Any]) -> None:
+    _, reply = fold(chunk({"content": "x"}), chunk(finish="stop", usage=USAGE), {**HEAD, "choices": [], **last})
+    assert (reply.model, reply.provider, reply.id) == ("a/b", "P", "gen-1")
+    assert reply.usage is not None and reply.usage.wire == USAGE
+
+
+def test_a_later_usage_counts_where_it_says_something() -> None:
+    later = {**USAGE, "completion_tokens": 4, "total_tokens": 7, "cost": None}
+    _, reply = fold(chunk({"content": "x"}, finish="stop", usage=USAGE), {**HEAD, "choices": [], "usage": later})
+    assert reply.usage is not None and reply.usage.wire == {**later, "cost": USAGE["cost"]}
+
+
+def test_a_whole_message_at_the_end_adds_only_what_was_not_said() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://x.example"}}
+    message = {"role": "assistant", "content": "hello", "annotations": [cited]}
+    end = {**HEAD, "choices": [{"index": 0, "delta": {}, "message": message, "finish_reason": "stop"}]}
+    deltas, reply = fold(chunk({"content": "hel"}), chunk({"content": "lo"}), end)
+    assert [delta.text for delta in deltas] == ["hel", "lo", ""]
+    assert (reply.text, reply.annotations) == ("hello", [cited])
+    assert fold(end)[1].text == "hello"
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+
+@pytest.mark.parametrize(
+    ("content", "images"),
+    [([{"type": "text", "text": "a"}, PICTURE], [PICTURE]), ({"type": "text", "text": "a"}, [])],
+)
+def test_content_may_be_parts(content: Any, images: list[dict[str, Any]]) -> None:
+    deltas, streamed = fold(chunk({"content": content}, finish="stop"))
+    whole = Reply.from_body({"choices": [{"message": {"role": "assistant", "content": content}}]})
+    for reply in (streamed, whole):
+        assert (reply.text, reply.images) == ("a", images)
+    assert [(delta.text, list(delta.images)) for delta in deltas] == [("a", images)]
+
+
+def test_what_a_plugin_and_debug_tell_is_shown() -> None:
+    echoes = [{**HEAD, "choices": [], "debug": {"echo_upstream_body": {"provider": n}}} for n in (1, 2)]
+    told = {"safeguard_results": [{"verdict": "pass"}], "alignment": {"ok": True}}
+    _, reply = fold(*echoes, chunk({"content": "x"}), chunk(finish="stop", **told))
+    assert {name: reply.metadata().get(name) for name in (*told, "debug")} == {
+        **told,
+        "debug": [echo["debug"] for echo in echoes],
+    }
 
 
 # ---- properties

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from openrouter_adapters.core.usage import Usage, summed
-from openrouter_adapters.core.wire import dict_of, known, text_of
+from openrouter_adapters.core.wire import dict_of, id_of, known, text_of
 
 if TYPE_CHECKING:
     from openrouter_adapters.core.request import Request
@@ -56,7 +56,7 @@ class Answer(Generic[C]):
             usage=Usage.from_wire(body.get("usage")),
             model=text_of(body.get("model")),
             provider=text_of(body.get("provider")),
-            id=text_of(body.get("id")) or id,
+            id=id_of(body.get("id")) or id,
             openrouter_metadata=dict_of(body.get("openrouter_metadata")) or None,
         )
 

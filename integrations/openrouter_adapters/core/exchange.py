@@ -21,7 +21,7 @@ from openrouter_adapters.core.stream import NOTHING_MORE, OF_AN_ANSWER, Delta, R
 from openrouter_adapters.core.surrogates import Mender
 from openrouter_adapters.core.tries import Tries
 from openrouter_adapters.core.trouble import Trouble, from_wire
-from openrouter_adapters.core.wire import dict_of, dicts_of, hidden
+from openrouter_adapters.core.wire import dict_of, dicts_of, hidden, known
 from openrouter_adapters.core.words import words
 
 A = TypeVar("A", bound="Reply | Answer[Any]")
@@ -165,8 +165,12 @@ class Exchange:
         return body
 
     def _told(self, answer: A) -> A:
-        """The answer, with the tries that failed before this one."""
-        return replace(answer, failed_tries=self.tries.facts()) if self.tries.failed else answer
+        """The answer, with the tries that failed before this one, and the id that a header gave."""
+        told = known(
+            id=None if answer.id else self.response.headers.get("x-generation-id"),
+            failed_tries=self.tries.facts() if self.tries.failed else None,
+        )
+        return replace(answer, **told) if told else answer
 
     # ---- a stream
 

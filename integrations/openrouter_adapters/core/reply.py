@@ -13,7 +13,7 @@ from typing import Any
 from openrouter_adapters.core.reasoning import details_text
 from openrouter_adapters.core.tool_calls import BROKEN_OFF, ToolCall, cut_short, read_calls
 from openrouter_adapters.core.usage import Usage
-from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, known, text_of
+from openrouter_adapters.core.wire import dict_of, dicts_of, id_of, int_of, known, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Reply:
         choices = dicts_of(body.get("choices"))
         picked = choices[choice] if choice < len(choices) else {}
         message = dict_of(picked.get("message")) or dict_of(picked.get("delta"))
-        calls = read_calls(message.get("tool_calls"), text_of(body.get("id")))
+        calls = read_calls(message.get("tool_calls"), id_of(body.get("id")))
         reason = text_of(picked.get("finish_reason"))
         details = message.get("reasoning_details")
         details = dicts_of(details) if isinstance(details, list) else None
@@ -88,7 +88,7 @@ class Reply:
             reasoning=_reasoning(message, details),
             reasoning_details=details,
             tool_calls=cut_short(calls) if reason in BROKEN_OFF else calls,
-            images=dicts_of(message.get("images")),
+            images=[*content_images(message.get("content")), *dicts_of(message.get("images"))],
             audio=dict_of(message.get("audio")) or None,
             annotations=dicts_of(message.get("annotations")),
             citations=[link for link in _list(body.get("citations")) if isinstance(link, str)],
@@ -99,7 +99,7 @@ class Reply:
             usage=Usage.from_wire(body.get("usage")),
             model=text_of(body.get("model")),
             provider=text_of(body.get("provider")),
-            id=text_of(body.get("id")),
+            id=id_of(body.get("id")) or None,
             created=int_of(body.get("created")),
             service_tier=text_of(body.get("service_tier")),
             system_fingerprint=text_of(body.get("system_fingerprint")),
@@ -122,8 +122,9 @@ class Reply:
         Returns:
             ``requested_model``, ``fallback_used``, ``provider``, ``finish_reason``, ``native_finish_reason``, ``id``,
             ``created``, ``service_tier``, ``system_fingerprint``, ``cost`` (float, USD), ``cost_details``, ``is_byok``,
-            ``total_cost`` (float, USD), ``server_tool_use``, ``openrouter_metadata``, ``citations``. The served model
-            is ``self.model``: each framework has a word of its own for it. ``failed_tries``: what was tried before.
+            ``total_cost`` (float, USD), ``server_tool_use``, ``openrouter_metadata``, ``citations``; what a plugin or
+            ``debug`` was to tell: ``safeguard_results``, ``alignment``, ``debug``. The served model is ``self.model``:
+            each framework has a word of its own for it. ``failed_tries``: what was tried before.
         """
         return known(
             requested_model=asked[0] if asked else None,
@@ -138,8 +139,13 @@ class Reply:
             **(self.usage.metadata() if self.usage else {}),
             openrouter_metadata=self.openrouter_metadata,
             citations=self.citations or None,
+            **{name: self.body.get(name) or None for name in _ON_DEMAND},
             failed_tries=self.failed_tries or None,
         )
+
+
+_ON_DEMAND = ("safeguard_results", "alignment", "debug")
+"""What is on the wire only where a request asked for it: by the plugin of that name (``armor``), by ``debug``."""
 
 
 def worth_keeping(reply: Reply | None) -> Reply | None:
@@ -153,7 +159,16 @@ def content_text(content: Any) -> str:
     """The text of a message's ``content``: a string, or the text parts of a list."""
     if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in dicts_of(content) if isinstance(part.get("text"), str))
+    return "".join(part["text"] for part in _parts(content) if isinstance(part.get("text"), str))
+
+
+def content_images(content: Any) -> list[dict[str, Any]]:
+    """The images among the parts of a message's ``content``; they mostly stand beside it."""
+    return [part for part in _parts(content) if part.get("type") == "image_url"]
+
+
+def _parts(content: Any) -> list[dict[str, Any]]:
+    return [content] if isinstance(content, dict) else dicts_of(content)
 
 
 def fallback_used(asked: Sequence[str], served: str | None) -> bool | None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openrouter_adapters.core.reasoning import ReasoningDetails, details_text
-from openrouter_adapters.core.reply import Reply, content_text
+from openrouter_adapters.core.reply import Reply, content_images, content_text
 from openrouter_adapters.core.tool_calls import ToolCallAssembler, ToolCallDelta
-from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
+from openrouter_adapters.core.wire import dict_of, dicts_of, id_of, int_of, known, text_of
 
 
 class Delta(NamedTuple):
@@ -125,7 +125,7 @@ class ReplyBuilder:
 
     def _feed_any(self, chunk: Mapping[str, Any]) -> Delta | None:
         self.steady, self.chunks_seen = False, True
-        self._top.update({key: value for key, value in chunk.items() if value is not None})
+        self._note_top(chunk)
         if "error" in self._top:
             self._note_error(self._top.pop("error"))
         elif says_error(chunk):
@@ -146,8 +146,18 @@ class ReplyBuilder:
 
     def feed_afterwards(self, chunk: Mapping[str, Any]) -> None:
         """Fold in what follows an error: what it was, what was charged; no piece of the answer any more."""
-        self._top.update({key: chunk[key] for key in _TOLD_AFTERWARDS if chunk.get(key) is not None})
+        self._note_top({key: chunk.get(key) for key in _TOLD_AFTERWARDS})
         self._note_error(chunk.get("error"))
+
+    def _note_top(self, chunk: Mapping[str, Any]) -> None:
+        """What stands beside the choices. The latest counts; what is empty says nothing of what was told before."""
+        for key, value in chunk.items():
+            before = self._top.get(key)
+            if value is None or (before and not value):
+                continue
+            if key == "usage" and isinstance(before, dict) and isinstance(value, dict):
+                value = {**before, **known(**value)}
+            self._top[key] = [*(before or ()), value] if key == "debug" else value  # there is one for each provider
 
     def _note_error(self, error: Any) -> None:
         """The first error that says what it is; a finish reason alone does not."""
@@ -167,7 +177,12 @@ class ReplyBuilder:
             self._beside = dict(choice)
         if self._finish == "error" and self.error is None:
             self.error = broken_off(self._native)
-        return self._feed_delta(choice.get("delta") or choice.get("message"), added)
+        return self._feed_delta(choice.get("delta") or self._unsaid(choice.get("message")), added)
+
+    def _unsaid(self, message: Any) -> dict[str, Any]:
+        """Of a whole message in the place of a delta, what no delta has said."""
+        said = self._message() if self.started else {}
+        return {key: value for key, value in dict_of(message).items() if not said.get(key)}
 
     def _feed_delta(self, delta: Any, added: dict[str, Any]) -> Delta | None:
         """Fold in what is in a delta; ``added`` is what stands beside it."""
@@ -220,6 +235,8 @@ class ReplyBuilder:
         if text:
             self._text.append(text)
             added["text"] = text
+        if value.__class__ is not str and (pictures := content_images(value)):
+            self._feed_images(pictures, {}, added)
 
     def _feed_reasoning(self, value: Any, _: Mapping[str, Any], added: dict[str, Any], key: str = "reasoning") -> None:
         """The wire says reasoning twice, plainly and in the details; the first way that says something is kept to."""
@@ -241,8 +258,9 @@ class ReplyBuilder:
             self._feed_reasoning(details_text(value), delta, added, "details")
 
     def _feed_calls(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
-        new = self._calls.add(value if value.__class__ is list else ())
-        if new:
+        if value.__class__ is not list or (self._finish and self._calls.are_all(value)):
+            return
+        if new := self._calls.add(value):
             added["tool_calls"] = new
 
     def _feed_refusal(self, value: Any, _: Mapping[str, Any], added: dict[str, Any]) -> None:
@@ -278,7 +296,7 @@ class ReplyBuilder:
 
     def missing_call_ids(self) -> list[ToolCallDelta]:
         """At the end: ids for tool calls that came without one."""
-        return self._calls.missing_ids(text_of(self._top.get("id")))
+        return self._calls.missing_ids(id_of(self._top.get("id")))
 
     def body(self) -> dict[str, Any]:
         """The body so far, as the same answer gives it unstreamed; fresh where it was put together."""

@@ -8,11 +8,11 @@ out are the ones that the same answer gives unstreamed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from openrouter_adapters.core.wire import dict_of, dicts_of, int_of, text_of
+from openrouter_adapters.core.wire import dict_of, dicts_of, id_of, int_of, text_of
 
 BROKEN_OFF = ("length", "content_filter", "error")
 """Finish reasons of answers that may end within a call, even before its arguments began."""
@@ -43,14 +43,14 @@ class ToolCall(NamedTuple):
         """Read one item of ``message.tool_calls``."""
         function = dict_of(call.get("function"))
         arguments = _json_text(function.get("arguments"))
-        return cls(text_of(call.get("id")) or "", text_of(function.get("name")) or "", arguments, parse_args(arguments))
+        return cls(id_of(call.get("id")), text_of(function.get("name")) or "", arguments, parse_args(arguments))
 
     @classmethod
     def from_any(cls, call: Mapping[str, Any]) -> ToolCall:
         """Read a call as another API has it: OpenAI's two, Anthropic's, Bedrock's, Gemini's or Cohere's."""
         held = dict_of(call.get("function")) or call
         # An item of OpenAI's Responses has an id of its own beside that of the call.
-        call_id = next(filter(None, (id_text(call.get(key)) for key in _CALL_IDS)), "")
+        call_id = next(filter(None, (id_of(call.get(key)) for key in _CALL_IDS)), "")
         arguments = _json_text(next((held[key] for key in _ARGUMENTS if held.get(key) is not None), None))
         return cls(call_id, text_of(held.get("name")) or "", arguments, parse_args(arguments))
 
@@ -84,11 +84,6 @@ def cut_short(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
     return (*calls[:-1], calls[-1]._replace(args=None))
 
 
-def id_text(value: Any) -> str:
-    """The id of a call as text, a number too; "" when there is none."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
 def made_up_id(generation_id: str | None, place: int) -> str:
     """The id of a call that came without one."""
     return f"call_{generation_id or 'unknown'}_{place}"
@@ -106,9 +101,10 @@ def parse_args(arguments: str) -> dict[str, Any] | None:
 
 
 def _json_text(arguments: Any) -> str:
-    if isinstance(arguments, dict):  # not as documented, but unmistakable
-        return json.dumps(arguments, ensure_ascii=False)
-    return arguments if isinstance(arguments, str) else ""
+    """As text; an object is not as documented, but unmistakable, and what is neither shows as what it was."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return json.dumps(arguments, ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -159,6 +155,14 @@ class ToolCallAssembler:
                 new += [delta]
         return new
 
+    def are_all(self, pieces: Iterable[Any]) -> bool:
+        """Whether pieces are all calls so far once more, whole, and with neither an id nor an index to know them by."""
+        said = [(piece, dict_of(piece.get("function"))) for piece in dicts_of(pieces)]
+        if any(id_of(piece.get("id")) or int_of(piece.get("index")) is not None for piece, _ in said):
+            return False
+        so_far = [(slot.name, "".join(slot.pieces)) for slot in self._slots]
+        return [(text_of(call.get("name")) or "", _json_text(call.get("arguments"))) for _, call in said] == so_far
+
     def _more_arguments(self, piece: Any) -> ToolCallDelta | None:
         """The short way for most pieces: an index that is known, and more of the arguments."""
         try:
@@ -177,7 +181,7 @@ class ToolCallAssembler:
         if not isinstance(piece, dict):
             return None
         function = dict_of(piece.get("function"))
-        call_id, name = text_of(piece.get("id")) or "", text_of(function.get("name")) or ""
+        call_id, name = id_of(piece.get("id")), text_of(function.get("name")) or ""
         arguments = _json_text(function.get("arguments"))
         number = int_of(piece.get("index"))
         slot = self._slot(number, call_id, name, arguments)
@@ -194,7 +198,7 @@ class ToolCallAssembler:
 
     def _slot(self, number: int | None, call_id: str, name: str, arguments: str) -> _Slot:
         """The call that a piece belongs to; a new one when it opens one."""
-        slot = self._find(number, call_id)
+        slot = self._find(number, call_id, name)
         if slot is not None and not self._other(slot, number, call_id, name, arguments):
             return slot
         self._slots.append(_Slot(len(self._slots), number))
@@ -202,12 +206,24 @@ class ToolCallAssembler:
             self._numbered[number] = self._slots[-1]
         return self._slots[-1]
 
-    def _find(self, number: int | None, call_id: str) -> _Slot | None:
-        if number is not None:
-            return self._numbered.get(number)
-        if call_id:
-            return next((slot for slot in reversed(self._slots) if slot.id == call_id), None)
-        return self._slots[-1] if self._slots else None
+    def _find(self, number: int | None, call_id: str, name: str) -> _Slot | None:
+        if number is None:
+            return self._latest(lambda slot: slot.id == call_id if call_id else True)
+        latest = self._numbered.get(number)
+        if latest is not None and (not call_id or latest.id in ("", call_id)):
+            return latest
+        # Calls may share an index and take turns under their ids; and a call's first piece may have come without one.
+        found = self._latest(
+            lambda slot: (
+                slot.number in (None, number) and (slot.id == call_id if call_id else not name and not slot.whole)
+            )
+        )
+        if found is not None:
+            self._numbered[number] = found
+        return found or latest
+
+    def _latest(self, wanted: Callable[[_Slot], bool]) -> _Slot | None:
+        return next(filter(wanted, reversed(self._slots)), None)
 
     @staticmethod
     def _other(slot: _Slot, number: int | None, call_id: str, name: str, arguments: str) -> bool:
@@ -217,6 +233,8 @@ class ToolCallAssembler:
         if not name or not slot.name:
             return False
         unlike = not (call_id and slot.id) and (number is None or name != slot.name)
+        if unlike and name != slot.name and not slot.pieces and (number is None or not slot.id):
+            return True  # the one before has no arguments
         # Only then is it worth putting together what has come so far: some providers name the call in every piece.
         if not (unlike or arguments.startswith("{")):
             return False

@@ -20,6 +20,11 @@ def text_of(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def id_of(value: Any) -> str:
+    """An id as text, a number too; "" when there is none."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
 def int_of(value: Any) -> int | None:
     """A count.
 

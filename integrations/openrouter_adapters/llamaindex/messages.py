@@ -31,8 +31,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from openrouter_adapters.core.arguments import same_kind
-from openrouter_adapters.core.tool_calls import ToolCall, id_text, made_up_id, parse_args
-from openrouter_adapters.core.wire import dict_of, dicts_of, known
+from openrouter_adapters.core.tool_calls import ToolCall, made_up_id, parse_args
+from openrouter_adapters.core.wire import dict_of, dicts_of, id_of, known
 from openrouter_adapters.llamaindex import media
 
 Part = dict[str, Any]
@@ -103,7 +103,7 @@ def _role(message: ChatMessage) -> str:
 
 def _answers(message: ChatMessage) -> str:
     """The id of the call that a tool's message answers; "" where it does not say."""
-    return id_text(message.additional_kwargs.get("tool_call_id"))
+    return id_of(message.additional_kwargs.get("tool_call_id"))
 
 
 # --------------------------------------------------------------------------------- which answer is of which call
@@ -292,7 +292,7 @@ def _details(message: ChatMessage) -> list[Any] | None:
 
 def _signed(message: ChatMessage) -> set[str]:
     """The ids of calls that the reasoning names: Gemini binds a signature to each."""
-    return {id_text(item.get("id")) for item in dicts_of(_details(message) or ())}
+    return {id_of(item.get("id")) for item in dicts_of(_details(message) or ())}
 
 
 def _parsed_files(message: ChatMessage) -> Any:
