@@ -424,6 +424,18 @@ def test_configurable_fields(make: Make, sent: Sent) -> None:
     assert (sent()["temperature"], sent()["model"]) == (0.5, "openai/gpt-4o")
 
 
+@pytest.mark.parametrize(("given", "streams"), [({}, True), ({"streaming": None}, True), ({"streaming": False}, False)])
+def test_a_configured_model_streams_unless_told_otherwise(
+    make: Make, openrouter_gateway: LocalGateway, given: dict[str, Any], streams: bool
+) -> None:
+    """LangChain makes it anew, from all fields of the old one."""
+    model = make(**given)
+    configured = model.configurable_fields(temperature=ConfigurableField(id="t")).with_config(configurable={"t": 0.5})
+    for one in (model, configured, pickle.loads(pickle.dumps(model))):
+        assert "".join(chunk.text for chunk in one.stream("hi"))
+        assert openrouter_gateway.requests[-1].body.get("stream", False) is streams
+
+
 def test_names_for_traces() -> None:
     model = quiet(temperature=0, max_completion_tokens=9, stop="x")
     assert model._llm_type == "openrouter-chat"

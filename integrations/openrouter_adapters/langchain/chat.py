@@ -58,7 +58,7 @@ class ChatOpenRouter(ConventionalChatModel):
         models: fallbacks, in order.
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr``, ``max_price`` ...
         timeout: seconds.
-        streaming: True: ``invoke`` streams inside; False, given explicitly: ``stream`` does not.
+        streaming: True: ``invoke`` streams inside; False: ``stream`` does not.
         cost_in_usage: True: ``usage_metadata`` has the cost too, for LangSmith: ``total_cost``, ``input_cost`` and
             ``output_cost`` (float, USD); LangChain's sums fail on them.
 
@@ -74,8 +74,9 @@ class ChatOpenRouter(ConventionalChatModel):
 
     option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
-    streaming: bool = Field(
-        default=False, description="True: `invoke` streams inside; False, when given: `stream` does not stream."
+    # None where nothing was said: LangChain makes configured models anew from all fields, and takes False at its word.
+    streaming: bool | None = Field(
+        default=None, description="True: `invoke` streams inside; False: `stream` does not stream."
     )
     cost_in_usage: bool = Field(
         default=False, description="Whether the cost is in `usage_metadata` too, as `total_cost`, for LangSmith."
