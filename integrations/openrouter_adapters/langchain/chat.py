@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.request import Request, build_request, requiring_parameters
-from openrouter_adapters.core.tools import ToolChoice, wire_tool_choice
+from openrouter_adapters.core.tools import ToolChoice, one_at_a_time, wire_tool_choice
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import chunk_maker
@@ -235,7 +235,8 @@ class ChatOpenRouter(ConventionalChatModel):
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, schemas; or dicts of the wire, server tools
                 such as ``{"type": "openrouter:web_search"}`` among them, which are sent as they are.
-            tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or the wire's dict.
+            tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or a dict of the
+                wire, of Anthropic's or of OpenAI's Responses API.
             strict: True: arguments must follow their schemas to the letter, which are put into the strict subset for
                 it; None: not said.
             parallel_tool_calls: whether several tools may be called at once; None: the provider's default.
@@ -247,6 +248,8 @@ class ChatOpenRouter(ConventionalChatModel):
         """
         from openrouter_adapters.langchain.tools import wire_format, wire_tool
 
+        if parallel_tool_calls is None and one_at_a_time(tool_choice):
+            parallel_tool_calls = False
         made = [wire_tool(tool, strict=strict) for tool in tools]
         form = wire_format(kwargs.pop("response_format", None), strict)
         guarded = isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")
