@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseRunManager, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from pydantic import Field, field_validator
 from typing_extensions import override
@@ -21,7 +22,7 @@ from openrouter_adapters.langchain.answers import answer_chunk, chat_result, las
 from openrouter_adapters.langchain.chunks import chunk_maker
 from openrouter_adapters.langchain.conventions import ConventionalChatModel
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
-from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.messages import typed_files, wire_messages
 from openrouter_adapters.langchain.model import LangChainModel, Method
 from openrouter_adapters.langchain.tags import RUN_TAGS, tags_of_run
 
@@ -86,6 +87,23 @@ class ChatOpenRouter(ConventionalChatModel):
     @classmethod
     def _no_stops(cls, stop: str | list[str] | None) -> str | list[str] | None:
         return stop or None  # an empty list, which the API refuses, says the same as none
+
+    # ---- files: core is about to call those of OpenAI's form PDFs
+
+    @override
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        prompt = super()._convert_input(model_input)
+        messages = prompt.to_messages()
+        typed = typed_files(messages)
+        return prompt if typed == messages else ChatPromptValue(messages=typed)
+
+    @override
+    def generate(self, messages: list[list[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        return super().generate([typed_files(prompt) for prompt in messages], *args, **kwargs)
+
+    @override
+    async def agenerate(self, messages: list[list[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        return await super().agenerate([typed_files(prompt) for prompt in messages], *args, **kwargs)
 
     # ---- requests and answers
 
