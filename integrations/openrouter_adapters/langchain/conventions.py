@@ -17,10 +17,10 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from typing_extensions import override
 
 from openrouter_adapters import __version__
@@ -221,6 +221,13 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
     def bind(self, **kwargs: Any) -> ChatBinding:
         """This model with options for every call. Secrets among them are hidden: bindings show what is bound."""
         return ChatBinding(bound=self, kwargs=hidden(kwargs), config={})
+
+    @override
+    def with_config(
+        self, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with a config for every call; what is bound to that is hidden too."""
+        return self.bind().with_config(config, **kwargs)
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
