@@ -110,6 +110,14 @@ def test_a_wrong_address_is_refused_at_once_without_its_password(address: str) -
 # ---------------------------------------------------------------------------------------------------------- headers
 
 
+@pytest.mark.parametrize(("name", "meant"), [("openai_api_key", "api_key"), ("http_headers", "extra_headers")])
+def test_secrets_under_names_that_are_no_options_are_not_sent(name: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=f"^'{name}' is no option of a call, .*: use {meant}") as caught:
+        asked(**{name: {"X-Own": "very-secret"}})
+    assert "very-secret" not in str(caught.value)
+    assert options().own_names({"http_headers": {"X-Own": "a"}}) == {"extra_headers": {"X-Own": "a"}}
+
+
 @pytest.mark.parametrize("name", ["A b", "", "a:b", "A\n", "Ä", "X: very-secret", 7])
 @pytest.mark.parametrize("option", ["default_headers", "extra_headers"])
 def test_a_header_whose_name_http_does_not_allow_is_refused(name: Any, option: str) -> None:

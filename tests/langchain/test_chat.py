@@ -21,7 +21,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel, SecretStr
 
@@ -349,13 +349,30 @@ class Started(BaseCallbackHandler):
 def test_a_key_given_per_call_is_in_no_trace(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
     seen, cache = Started(), InMemoryCache()
     kept = model.model_copy(update={"cache": cache})
-    given = {"api_key": KEY, "default_headers": {"X-A": KEY}, "extra_headers": {"X-B": KEY}}
-    kept.invoke("hi", config={"callbacks": [seen]}, **given)
-    list(model.stream("hi", config={"callbacks": [seen]}, **given))
-    assert [request.key for request in openrouter_gateway.requests] == [KEY, KEY]
+    given = {"api_key": KEY, "default_headers": {"X-A": KEY}}
+    kept.invoke("hi", config={"callbacks": [seen]}, **given, extra_headers={"X-B": KEY})
+    list(model.stream("hi", config={"callbacks": [seen]}, **given, http_headers={"X-B": KEY}))
+    for request in openrouter_gateway.requests:
+        assert [request.key, request.headers["x-a"], request.headers["x-b"]] == [KEY] * 3
+        assert "http_headers" not in request.body
     assert "openai/gpt-4o-mini" in seen.shown
     assert KEY not in seen.shown
     assert KEY not in str(cache._cache)
+
+
+@pytest.mark.parametrize("name", ["openai_api_key", "GROQ_API_KEY", "anthropic_api_key"])
+def test_a_key_under_a_name_that_is_no_option_is_refused_and_shown_nowhere(
+    model: ChatOpenRouter, openrouter_gateway: LocalGateway, name: str
+) -> None:
+    seen = Started()
+    for asked, given in ((model, {name: KEY}), (model.bind(**{name: KEY}), {})):
+        assert KEY not in f"{asked!r} {dumps(asked)}"
+        with pytest.raises(TypeError, match=f"'{name}' is no option of a call, .* not sent: use api_key") as caught:
+            asked.invoke("hi", config={"callbacks": [seen]}, **given)
+        assert KEY not in f"{seen.shown} {caught.value}"
+    assert not openrouter_gateway.requests
+    model.invoke("hi", extra_body={name: "of the wire"})
+    assert openrouter_gateway.requests[-1].body[name] == "of the wire"
 
 
 @pytest.mark.parametrize("bound", [False, True], ids=["call", "bound"])
@@ -394,6 +411,43 @@ def test_a_bound_key_is_shown_and_dumped_nowhere(
     assert given == {name: wrap(KEY), "user": "u"}
 
 
+@pytest.mark.parametrize("name", ["default_headers", "extra_headers", "http_headers"])
+def test_bound_headers_are_shown_and_dumped_nowhere(
+    model: ChatOpenRouter, openrouter_gateway: LocalGateway, name: str
+) -> None:
+    given, seen = {name: {"Authorization": f"Bearer {KEY}", "X-Title": None}}, Started()
+    cached = model.model_copy(update={"cache": InMemoryCache()})
+    for bound in (
+        model.bind(**given),
+        model.bind_tools([], **given),
+        model.with_config(tags=["a"]).bind(**given),
+        cached.bind(**given),
+    ):
+        copied = pickle.loads(pickle.dumps(bound.with_config(tags=["a"]))) if bound.bound is model else bound
+        assert KEY not in f"{copied!r} {copied} {dumps(copied)} {copied.bind(user='u')!r}"
+        copied.invoke("hi", config={"callbacks": [seen]})
+        assert openrouter_gateway.requests[-1].key == KEY
+    assert KEY not in seen.shown
+    assert given == {name: {"Authorization": f"Bearer {KEY}", "X-Title": None}}
+    with pytest.raises(ValueError, match="_headers must be an object"):
+        model.bind(**{name: KEY})
+
+
+def test_a_bound_password_is_shown_nowhere(model: ChatOpenRouter, openrouter_gateway: LocalGateway) -> None:
+    address = openrouter_gateway.base_url.replace("://", "://me:very-secret@")
+    for name in ("base_url", "openrouter_api_base"):
+        bound = model.bind(**{name: address})
+        assert "very-secret" not in f"{bound!r} {dumps(bound)}"
+        assert bound.invoke("hi").text
+        assert openrouter_gateway.requests[-1].key.startswith("Basic ")
+
+
+def test_a_binding_is_loaded_as_cores_is(model: ChatOpenRouter) -> None:
+    assert dumpd(model.bind(seed=1))["id"] == dumpd(RunnableBinding(bound=model, kwargs={"seed": 1}))["id"]
+    for bound in (model.bind(seed=1).with_config(tags=["a"]), model.with_config(tags=["a"]).bind(seed=1)):
+        assert (type(bound), bound.kwargs, bound.config) == (type(model.bind()), {"seed": 1}, {"tags": ["a"]})
+
+
 def test_a_wrong_address_is_in_no_trace(model: ChatOpenRouter) -> None:
     """It is told before it is refused."""
     seen = Started()
@@ -422,6 +476,18 @@ def test_configurable_fields(make: Make, sent: Sent) -> None:
     model = make().configurable_fields(temperature=ConfigurableField(id="t"), model=ConfigurableField(id="m"))
     model.invoke("hi", config={"configurable": {"t": 0.5, "m": "openai/gpt-4o"}})
     assert (sent()["temperature"], sent()["model"]) == (0.5, "openai/gpt-4o")
+
+
+@pytest.mark.parametrize(("given", "streams"), [({}, True), ({"streaming": None}, True), ({"streaming": False}, False)])
+def test_a_configured_model_streams_unless_told_otherwise(
+    make: Make, openrouter_gateway: LocalGateway, given: dict[str, Any], streams: bool
+) -> None:
+    """LangChain makes it anew, from all fields of the old one."""
+    model = make(**given)
+    configured = model.configurable_fields(temperature=ConfigurableField(id="t")).with_config(configurable={"t": 0.5})
+    for one in (model, configured, pickle.loads(pickle.dumps(model))):
+        assert "".join(chunk.text for chunk in one.stream("hi"))
+        assert openrouter_gateway.requests[-1].body.get("stream", False) is streams
 
 
 def test_names_for_traces() -> None:

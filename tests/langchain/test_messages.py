@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -22,12 +23,14 @@ from langchain_core.messages import (
     messages_from_dict,
     messages_to_dict,
 )
+from langchain_core.prompt_values import ChatPromptValue
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
 from openrouter_adapters.core.reply import Reply
+from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.langchain import ChatOpenRouter
 from openrouter_adapters.langchain.answers import answer
 from openrouter_adapters.langchain.messages import wire_messages
@@ -628,6 +631,43 @@ def test_core_normalizes_parts_first_and_nothing_is_lost(model: ChatOpenRouter, 
     ]
     model.invoke([HumanMessage(blocks)])
     assert sent()["messages"][0]["content"] == blocks
+
+
+@pytest.mark.parametrize(
+    ("mime", "file", "part"),
+    [
+        ("text/csv", {"filename": "notes"}, "file"),
+        ("text/markdown", {}, "file"),
+        ("application/vnd.ms-excel", {"filename": "a.pdf"}, "file"),
+        ("application/pdf", {"filename": "notes"}, "file"),
+        ("image/png", {"filename": "a"}, "image_url"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+async def test_a_file_keeps_the_type_that_it_came_with(
+    make: Callable[..., ChatOpenRouter], openrouter_gateway: LocalGateway, mime: str, file: dict[str, str], part: str
+) -> None:
+    data = f"data:{mime};base64,aGVsbG8="
+    block = {"type": "file", "file": {**file, "file_data": data}, "cache_control": CACHE}
+    message, before, model = HumanMessage([block, "and?"]), copy.deepcopy(block), make()
+    model.invoke([message])
+    await model.ainvoke(ChatPromptValue(messages=[message]))
+    list(model.stream([message]))
+    model.generate([[message]])
+    await model.agenerate([[message]])
+    list(model.stream_events([message], version="v3"))
+    await model.aclose()
+    sent = block if part == "file" else {"type": part, part: {"url": data}, "cache_control": CACHE}
+    assert len(openrouter_gateway.requests) == 6
+    assert all(request.body["messages"][0]["content"][0] == sent for request in openrouter_gateway.requests)
+    assert message.content[0] == before
+
+
+def test_a_type_that_is_given_to_anything_gives_way(model: ChatOpenRouter, sent: Any) -> None:
+    for mime in ("application/octet-stream", "application/pdf"):
+        block = {"type": "file", "file": {"filename": "a.csv", "file_data": f"data:{mime};base64,aGVsbG8="}}
+        model.invoke([HumanMessage([block])])
+        assert sent()["messages"][0]["content"][0]["file"]["file_data"] == "data:text/csv;base64,aGVsbG8="
 
 
 def test_former_blocks_of_langchain(model: ChatOpenRouter, sent: Any) -> None:

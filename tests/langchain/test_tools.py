@@ -75,6 +75,29 @@ def test_tools_of_the_wire_are_sent_as_they_are(given: dict[str, Any]) -> None:
     assert wire_tool(given) == given
 
 
+FLAT = {"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": None}
+
+
+def test_a_flat_function_goes_where_the_wire_has_it(model: ChatOpenRouter, sent: Callable[[], dict[str, Any]]) -> None:
+    before = copy.deepcopy(FLAT)
+    whole = {"name": "f", "description": "d", "parameters": SCHEMA}
+    assert wire_tool({**FLAT, "cache_control": CACHE}) == {
+        "type": "function",
+        "function": whole,
+        "cache_control": CACHE,
+    }
+    assert wire_tool({**FLAT, "strict": False}, strict=True)["function"] == {**whole, "strict": False}
+    assert wire_tool(FLAT, strict=True)["function"]["strict"] is True
+    for bound, call in (
+        (model.bind_tools([FLAT], tool_choice="f"), {}),
+        (model, {"tools": [FLAT], "tool_choice": "f"}),
+    ):
+        bound.invoke("hi", **call)
+        assert sent()["tools"] == [{"type": "function", "function": whole}]
+        assert sent()["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+    assert before == FLAT
+
+
 class Tree(BaseModel):
     """A tree."""
 
@@ -193,6 +216,12 @@ NAMED = {"type": "function", "function": {"name": "weather"}}
         ("weather", NAMED),
         (True, NAMED),
         (NAMED, NAMED),
+        ({"type": "function", "name": "weather"}, NAMED),
+        ({"type": "tool", "name": "weather"}, NAMED),
+        ({"type": "any"}, "required"),
+        ({"type": "auto"}, "auto"),
+        ({"type": "none"}, "none"),
+        ({"type": "brand_new", "name": "x"}, {"type": "brand_new", "name": "x"}),
         (False, None),
         (None, None),
     ],
@@ -219,11 +248,30 @@ def test_any_of_several() -> None:
     assert wire_tool_choice(True, [wire_tool(weather), wire_tool(plain)]) == "required"
 
 
+@pytest.mark.parametrize(
+    ("choice", "expected"), [({"type": "any"}, "required"), ({"type": "tool", "name": "weather"}, NAMED)]
+)
+def test_a_choice_of_anthropics_form_may_say_one_at_a_time(
+    model: ChatOpenRouter, sent: Callable[[], dict[str, Any]], choice: dict[str, Any], expected: Any
+) -> None:
+    choice = {**choice, "disable_parallel_tool_use": True}
+    bound = model.bind_tools([weather], tool_choice=choice)
+    for asked, call in ((bound, {}), (model, {"tools": [weather], "tool_choice": choice})):
+        asked.invoke("hi", **call)
+        assert (sent()["tool_choice"], sent()["parallel_tool_calls"]) == (expected, False)
+    model.bind_tools([weather], tool_choice=choice, parallel_tool_calls=True).invoke("hi")
+    assert sent()["parallel_tool_calls"] is True
+    model.bind_tools([weather]).invoke("hi", tool_choice=choice)
+    assert sent()["tool_choice"] == expected
+
+
 def test_a_tool_that_is_not_there(model: ChatOpenRouter) -> None:
     with pytest.raises(ValueError, match=r"tool_choice='nothing'.*'weather'"):
         model.bind_tools([weather], tool_choice="nothing")
     with pytest.raises(ValueError, match=r"'nothing'.*no such tool.*'weather'"):
         model.bind_tools([weather], tool_choice={"type": "function", "function": {"name": "nothing"}})
+    with pytest.raises(ValueError, match=r"'nothing'.*no such tool.*'weather'"):
+        model.bind_tools([weather], tool_choice={"type": "tool", "name": "nothing"})
 
 
 def test_what_is_sent(model: ChatOpenRouter, sent: Callable[[], dict[str, Any]]) -> None:

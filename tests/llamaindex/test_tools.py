@@ -36,6 +36,7 @@ def add(a: int, b: int = 0) -> int:
 ADD = FunctionTool.from_defaults(add)
 SEARCH = {"type": "openrouter:web_search"}
 WIRE_ADD = ADD.metadata.to_openai_tool()
+FLAT_ADD = {"type": "function", **WIRE_ADD["function"]}  # as in the Responses API
 NAMED = {"type": "function", "function": {"name": "add"}}
 BOOK = FunctionTool.from_defaults(lambda to, stops: "booked", name="book", description="Book.", fn_schema=Trip)
 
@@ -111,6 +112,9 @@ def test_a_server_tool_is_chosen_by_its_type(llm: OpenRouter) -> None:
         ({"tools": [WIRE_ADD], "tool_choice": "add"}, {"tools": [WIRE_ADD], "tool_choice": NAMED}),
         ({"tools": [ADD], "tool_choice": NAMED}, {"tools": [WIRE_ADD], "tool_choice": NAMED}),
         ({"tools": [WIRE_ADD]}, {"tools": [WIRE_ADD]}),
+        ({"tools": [FLAT_ADD]}, {"tools": [WIRE_ADD]}),
+        ({"tools": [ADD], "tool_choice": {"type": "tool", "name": "add"}}, {"tools": [WIRE_ADD], "tool_choice": NAMED}),
+        ({"tool_choice": {"type": "any"}}, {"tool_choice": "required"}),
         ({"tool_choice": "any"}, {"tool_choice": "required"}),
         ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": False}, {}),
     ],

@@ -126,6 +126,10 @@ def built(cls: type[BaseModel]) -> None:
             cls.model_rebuild()
 
 
+CALL_ALIASES = {"http_headers": "extra_headers"}
+"""What people bring along from other packages for a call only, and what it is called here: headers, so far."""
+
+
 class EndpointOptions(BaseModel):
     """What a request to any endpoint may say; the names are the wire's. None means: not set, not sent."""
 
@@ -244,7 +248,7 @@ class EndpointOptions(BaseModel):
 
     def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Per-call options under the names that they have here."""
-        return own_names(self.option_aliases, call)
+        return own_names({**CALL_ALIASES, **self.option_aliases}, call)
 
 
 class OpenRouterOptions(EndpointOptions):

@@ -8,7 +8,7 @@ is mutated.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, SecretStr, create_model
 
 from openrouter_adapters.core.arguments import (
+    SECRET,
     check_clients,
     check_effort,
     checked_address,
@@ -29,6 +30,7 @@ from openrouter_adapters.core.arguments import (
 from openrouter_adapters.core.options import (
     BESIDE_BODY,
     BODY_OPTIONS,
+    CALL_ALIASES,
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
     HEADER_OPTIONS,
@@ -295,6 +297,17 @@ def _checker(options: type[EndpointOptions], name: str) -> type[BaseModel]:
     return create_model(name, **{name: field_})
 
 
+def is_secret(name: str) -> bool:
+    """Whether what a call says under this name is shown nowhere, be it an option or not."""
+    return name in SECRET or name in CALL_ALIASES or name.lower().endswith("api_key")
+
+
+def _refuse_secrets(strange: Iterable[str]) -> None:
+    for name in filter(is_secret, strange):
+        meant = "extra_headers" if name.endswith("headers") else "api_key, or extra_body for a new field of the API"
+        raise TypeError(f"{name!r} is no option of a call, and its value was not sent: use {meant}")
+
+
 def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenRouterOptions) -> dict[str, Any]:
     """Per-call options, their types checked; an unknown name is left alone and goes into the body.
 
@@ -303,8 +316,10 @@ def checked_call(call: Mapping[str, Any], options: type[EndpointOptions] = OpenR
         options: what the endpoint takes.
 
     Raises:
+        TypeError: a key or headers under a name that is no option: they would be sent on to whoever answers.
         ValueError: a known option has a value of a wrong type, or two efforts differ.
     """
+    _refuse_secrets(call.keys() - {*options.model_fields, *options.option_aliases, "extra_headers"})
     made = dict(call)
     for name, value in call.items():
         if value is not None and name in options.model_fields and name not in ("http_client", "api_key"):

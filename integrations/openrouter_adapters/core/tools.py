@@ -16,6 +16,7 @@ ToolChoice = str | bool | Mapping[str, Any] | None
 WORDS = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 """The words for a choice, and what the wire calls them."""
 
+_IN_FUNCTION = ("name", "description", "parameters", "strict")
 _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -45,6 +46,14 @@ def tool_name(tool: Mapping[str, Any]) -> str | None:
     return function.get("name") if isinstance(function, Mapping) else None
 
 
+def nested(tool: Any) -> Any:
+    """A tool, with a function's definition where the wire has it; OpenAI's Responses API has it beside the type."""
+    if not isinstance(tool, Mapping) or tool.get("type") != "function" or "function" in tool or "name" not in tool:
+        return tool
+    function = {key: tool[key] for key in _IN_FUNCTION if tool.get(key) is not None}
+    return {**{key: value for key, value in tool.items() if key not in _IN_FUNCTION}, "function": function}
+
+
 def listed(tools: Any) -> list[Any]:
     """The tools that were given; None is none.
 
@@ -61,7 +70,8 @@ def wire_tool_choice(choice: ToolChoice, tools: Sequence[Mapping[str, Any]]) -> 
 
     Args:
         choice: "auto", "none", "required" or "any" (one of them must), the name of a tool (of a server tool: its type),
-            True (the only tool, or any of several), a dict of the wire, or None or False (say nothing).
+            True (the only tool, or any of several), a dict of the wire, of Anthropic's or of OpenAI's Responses API, or
+            None or False (say nothing).
         tools: the tools, in the wire's form.
 
     Raises:
@@ -69,6 +79,7 @@ def wire_tool_choice(choice: ToolChoice, tools: Sequence[Mapping[str, Any]]) -> 
         ValueError: no such tool.
     """
     choices = {tool_name(tool) or str(tool.get("type")): _chosen(tool) for tool in tools}
+    choice = plain_choice(choice)
     if isinstance(choice, Mapping):
         name = dict_of(choice.get("function")).get("name")
         if name is not None and name not in choices:
@@ -86,6 +97,21 @@ def wire_tool_choice(choice: ToolChoice, tools: Sequence[Mapping[str, Any]]) -> 
     if word is None or (word == "required" and not tools):
         raise ValueError(_no_such_tool(choice, choices))
     return word if tools else None  # without tools none can be called, and the API refuses to hear of it
+
+
+def plain_choice(choice: Any) -> Any:
+    """A choice as a word or as the wire has it, where Anthropic or OpenAI's Responses API have another form for it."""
+    if not isinstance(choice, Mapping):
+        return choice
+    kind, name = choice.get("type"), choice.get("name")
+    if kind in ("function", "tool") and isinstance(name, str):
+        return {"type": "function", "function": {"name": name}}
+    return WORDS.get(kind, choice) if isinstance(kind, str) else choice
+
+
+def one_at_a_time(choice: Any) -> bool:
+    """Whether a choice of Anthropic's form says that tools are called one at a time."""
+    return isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True
 
 
 def _chosen(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,12 +143,15 @@ def call_tools(
         ValueError: no such tool to choose.
     """
     made = dict(options)
+    if one_at_a_time(made.get("tool_choice")):
+        made.setdefault("parallel_tool_calls", False)
     if "tools" not in made:
-        if isinstance(made.get("tool_choice"), str):
-            made["tool_choice"] = WORDS.get(made["tool_choice"], made["tool_choice"])
+        if "tool_choice" in made:
+            choice = plain_choice(made["tool_choice"])
+            made["tool_choice"] = WORDS.get(choice, choice) if isinstance(choice, str) else choice
         return made
     said = made.pop("strict", None)
-    tools = [wire_tool(tool, strict if said is None else said) for tool in listed(made["tools"])]
+    tools = [wire_tool(nested(tool), strict if said is None else said) for tool in listed(made["tools"])]
     if not tools:
         return made | dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls"))
     if "tool_choice" in made:

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseRunManager, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from pydantic import Field, field_validator
 from typing_extensions import override
 
 from openrouter_adapters.core.request import Request, build_request, requiring_parameters
-from openrouter_adapters.core.tools import ToolChoice, wire_tool_choice
+from openrouter_adapters.core.tools import ToolChoice, one_at_a_time, wire_tool_choice
 from openrouter_adapters.core.wire import known
 from openrouter_adapters.langchain.answers import answer_chunk, chat_result, last_chunk
 from openrouter_adapters.langchain.chunks import chunk_maker
 from openrouter_adapters.langchain.conventions import ConventionalChatModel
 from openrouter_adapters.langchain.events import AnswerEvents, Event, hears_tokens, message_id
-from openrouter_adapters.langchain.messages import wire_messages
+from openrouter_adapters.langchain.messages import typed_files, wire_messages
 from openrouter_adapters.langchain.model import LangChainModel, Method
 from openrouter_adapters.langchain.tags import RUN_TAGS, tags_of_run
 
@@ -58,7 +59,7 @@ class ChatOpenRouter(ConventionalChatModel):
         models: fallbacks, in order.
         provider: routing: ``order``, ``only``, ``ignore``, ``zdr``, ``max_price`` ...
         timeout: seconds.
-        streaming: True: ``invoke`` streams inside; False, given explicitly: ``stream`` does not.
+        streaming: True: ``invoke`` streams inside; False: ``stream`` does not.
         cost_in_usage: True: ``usage_metadata`` has the cost too, for LangSmith: ``total_cost``, ``input_cost`` and
             ``output_cost`` (float, USD); LangChain's sums fail on them.
 
@@ -74,8 +75,9 @@ class ChatOpenRouter(ConventionalChatModel):
 
     option_aliases: ClassVar[Mapping[str, str]] = {**LangChainModel.option_aliases, "stop_sequences": "stop"}
 
-    streaming: bool = Field(
-        default=False, description="True: `invoke` streams inside; False, when given: `stream` does not stream."
+    # None where nothing was said: LangChain makes configured models anew from all fields, and takes False at its word.
+    streaming: bool | None = Field(
+        default=None, description="True: `invoke` streams inside; False: `stream` does not stream."
     )
     cost_in_usage: bool = Field(
         default=False, description="Whether the cost is in `usage_metadata` too, as `total_cost`, for LangSmith."
@@ -85,6 +87,23 @@ class ChatOpenRouter(ConventionalChatModel):
     @classmethod
     def _no_stops(cls, stop: str | list[str] | None) -> str | list[str] | None:
         return stop or None  # an empty list, which the API refuses, says the same as none
+
+    # ---- files: core is about to call those of OpenAI's form PDFs
+
+    @override
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        prompt = super()._convert_input(model_input)
+        messages = prompt.to_messages()
+        typed = typed_files(messages)
+        return prompt if typed == messages else ChatPromptValue(messages=typed)
+
+    @override
+    def generate(self, messages: list[list[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        return super().generate([typed_files(prompt) for prompt in messages], *args, **kwargs)
+
+    @override
+    async def agenerate(self, messages: list[list[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        return await super().agenerate([typed_files(prompt) for prompt in messages], *args, **kwargs)
 
     # ---- requests and answers
 
@@ -234,7 +253,8 @@ class ChatOpenRouter(ConventionalChatModel):
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, schemas; or dicts of the wire, server tools
                 such as ``{"type": "openrouter:web_search"}`` among them, which are sent as they are.
-            tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or the wire's dict.
+            tool_choice: "auto", "none", "required" or "any", a tool's name, True (the only tool), or a dict of the
+                wire, of Anthropic's or of OpenAI's Responses API.
             strict: True: arguments must follow their schemas to the letter, which are put into the strict subset for
                 it; None: not said.
             parallel_tool_calls: whether several tools may be called at once; None: the provider's default.
@@ -246,6 +266,8 @@ class ChatOpenRouter(ConventionalChatModel):
         """
         from openrouter_adapters.langchain.tools import wire_format, wire_tool
 
+        if parallel_tool_calls is None and one_at_a_time(tool_choice):
+            parallel_tool_calls = False
         made = [wire_tool(tool, strict=strict) for tool in tools]
         form = wire_format(kwargs.pop("response_format", None), strict)
         guarded = isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")

@@ -17,27 +17,25 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableConfig
-from pydantic import SecretStr
+from langchain_core.runnables import Runnable, RunnableConfig
 from typing_extensions import override
 
 from openrouter_adapters import __version__
-from openrouter_adapters.core.arguments import SECRET, without_user
+from openrouter_adapters.core.arguments import without_user
 from openrouter_adapters.core.options import OpenRouterOptions
-from openrouter_adapters.core.request import headers_of
+from openrouter_adapters.core.request import headers_of, is_secret
 from openrouter_adapters.core.usage import Usage, summed
 from openrouter_adapters.core.wire import dict_of, known
+from openrouter_adapters.langchain.bindings import ChatBinding, hidden, revealed
 from openrouter_adapters.langchain.cancellation import cancellation_told
 from openrouter_adapters.langchain.chunks import FROM_CACHE, PROVIDER
 from openrouter_adapters.langchain.model import LangChainModel
 from openrouter_adapters.langchain.tags import RUN_TAGS, given_tags, tags_to_come, with_tags
 
 if TYPE_CHECKING:
-    from langchain_core.language_models.chat_models import _ChatModelBinding
-
     from openrouter_adapters.core.catalog import Model
 
 CHARACTERS_PER_TOKEN = 4
@@ -157,7 +155,7 @@ def digest(headers: Mapping[str, Any]) -> str:
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     """What traces may show: no secrets, and no objects that are none of their business."""
-    shown = {name: value for name, value in options.items() if name not in SECRET and name != RUN_TAGS}
+    shown = {name: value for name, value in options.items() if not is_secret(name) and name != RUN_TAGS}
     if "base_url" in shown:
         address = shown.pop("base_url")  # what is no text will be refused
         shown |= known(base_url=without_user(address) if isinstance(address, str) else None)
@@ -215,11 +213,21 @@ class ConventionalChatModel(LangChainModel, OpenRouterOptions, BaseChatModel):
         return super()._get_llm_string(**_with_stop(stop, {**_shown(call), **hidden}))
 
     @override
-    def bind(self, **kwargs: Any) -> _ChatModelBinding:
-        """This model with options for every call. A key among them becomes a SecretStr: bindings show what is bound."""
-        keys = {name for name in kwargs if self.option_aliases.get(name, name) == "api_key"}
-        hidden = {name: SecretStr(kwargs[name]) for name in keys if isinstance(kwargs[name], str)}
-        return super().bind(**{**kwargs, **hidden})
+    def own_names(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Per-call options under the names that they have here; what `bind` hid is to be seen again."""
+        return revealed(super().own_names(call))
+
+    @override
+    def bind(self, **kwargs: Any) -> ChatBinding:
+        """This model with options for every call. Secrets among them are hidden: bindings show what is bound."""
+        return ChatBinding(bound=self, kwargs=hidden(kwargs), config={})
+
+    @override
+    def with_config(
+        self, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with a config for every call; what is bound to that is hidden too."""
+        return self.bind().with_config(config, **kwargs)
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:

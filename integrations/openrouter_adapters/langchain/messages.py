@@ -23,7 +23,7 @@ from langchain_core.messages import (
 
 from openrouter_adapters.core.tool_calls import ToolCall, parse_args
 from openrouter_adapters.core.wire import dict_of, dicts_of, known, text_of
-from openrouter_adapters.langchain.parts import KEPT, Part, wire_part
+from openrouter_adapters.langchain.parts import KEPT, Part, typed_file, wire_part
 
 Wire = dict[str, Any]
 
@@ -57,6 +57,17 @@ def wire_messages(messages: Sequence[BaseMessage]) -> list[Wire]:
         except (ValueError, TypeError) as error:
             raise type(error)(f"messages[{place}]: {error}") from None
     return made
+
+
+def typed_files(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages with the MIME types of their files, see `typed_file`; those without such files as they are."""
+    return [_typed(message) if isinstance(message.content, list) else message for message in messages]
+
+
+def _typed(message: BaseMessage) -> BaseMessage:
+    blocks = [typed_file(block) for block in message.content]
+    same = all(made is block for made, block in zip(blocks, message.content, strict=True))
+    return message if same else message.model_copy(update={"content": blocks})
 
 
 def _answered(messages: Sequence[BaseMessage]) -> Iterator[str]:

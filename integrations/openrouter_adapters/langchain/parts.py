@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,10 @@ _BEGINNINGS = {
     "UklGR": "image/webp",
     "JVBERi0": "application/pdf",
 }
+
+
+_BY_VALUE = re.compile(r"data:([^;,]+);base64,(.+)", re.S)
+_OF_ANYTHING = ("application/octet-stream", "application/pdf")  # core calls what it does not know a PDF
 
 
 def wire_part(block: str | Mapping[str, Any]) -> Part:
@@ -115,13 +120,10 @@ def _value(block: Mapping[str, Any]) -> Any:
 
 
 def _mime(block: Mapping[str, Any], data: str) -> str | None:
-    """The MIME type that a block names; else the one that its data or its name shows.
-
-    Core calls any file of OpenAI's form a PDF, whatever its ``data:`` URL said.
-    """
+    """The MIME type that a block names; if none, or one that is given to anything, what its data or its name shows."""
     named = block.get("mime_type") or dict_of(block.get("source")).get("media_type")
     found = next((mime for start, mime in _BEGINNINGS.items() if data.startswith(start)), None)
-    if isinstance(named, str) and named != "application/pdf":
+    if isinstance(named, str) and named not in _OF_ANYTHING:
         return named
     return found or mimetypes.guess_type(str(block.get("filename")))[0] or named
 
@@ -156,6 +158,19 @@ def _file(block: Mapping[str, Any]) -> Part:
     if _value(block) is None and not block.get("url") and isinstance(block.get("text"), str):
         return _text(block)
     return {"type": "file", "file": known(filename=name, file_data=_url({**block, "filename": name}, "file"))}
+
+
+def typed_file(block: str | Part) -> str | Part:
+    """A file of OpenAI's form as the standard block, with the MIME type of its ``data:`` URL; all else as it is.
+
+    Core makes standard blocks of them too, but calls each of them a PDF.
+    """
+    file = dict_of(block.get("file")) if isinstance(block, dict) and block.get("type") == "file" else {}
+    found = _BY_VALUE.fullmatch(data) if isinstance(data := file.get("file_data"), str) else None
+    if found is None or isinstance(block, str):
+        return block
+    rest = {key: value for key, value in block.items() if key != "file"}
+    return {**rest, "mime_type": found[1], "base64": found[2]} | known(filename=file.get("filename"))
 
 
 def _plain(block: Mapping[str, Any]) -> Part:

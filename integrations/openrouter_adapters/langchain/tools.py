@@ -39,10 +39,11 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> dict[str, Any]:
     Args:
         tool: a LangChain tool, function, pydantic class, TypedDict, JSON schema with a title, Anthropic's dict; or a
             dict of the wire (``{"type": "function", "function": ...}``, ``{"type": "openrouter:web_search"}`` ...),
-            which is sent as it is.
+            which is sent as it is; or a function's of OpenAI's Responses API.
         strict: True: the arguments must follow the schema to the letter, and the schema is put into the strict subset;
             False: said as it is; None: not said. A function's dict of the wire may say otherwise of itself.
     """
+    tool = core.nested(tool)
     made = dict(tool) if isinstance(tool, Mapping) and _is_wire(tool) else {**_beside(tool), **_function_tool(tool)}
     function = made.get("function")
     if made.get("type") != "function" or not isinstance(function, Mapping):
