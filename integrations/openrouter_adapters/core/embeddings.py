@@ -18,10 +18,11 @@ from typing import Any, Literal, get_args
 from pydantic import Field, StrictInt, StrictStr
 
 from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
-from openrouter_adapters.core.arguments import check_positive, check_text
+from openrouter_adapters.core.arguments import check_positive
 from openrouter_adapters.core.batches import at_once, spent, tell_rest
 from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
+from openrouter_adapters.core.sendable import check_text
 from openrouter_adapters.core.wire import dict_of
 
 Kind = Literal["query", "document"]

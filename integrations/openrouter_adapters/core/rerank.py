@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import Field, StrictInt
 
 from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
-from openrouter_adapters.core.arguments import check_text
 from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import RERANK, Request, checked_call, layered
+from openrouter_adapters.core.sendable import check_text
 from openrouter_adapters.core.wire import dict_of
 
 D = TypeVar("D")
