@@ -56,6 +56,7 @@ _MUST = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "finite_number": "must be a finite number",
     "bool_type": "must be True or False",
     "list_type": "must be a list",
     "dict_type": "must be an object",
@@ -109,7 +110,7 @@ def _refuse_twice(place: str, aliases: Mapping[str, str], given: Mapping[str, An
         if value is None:
             continue
         first, said = seen.setdefault(aliases.get(name, name), (name, value))
-        if said != value:
+        if said is not value and said != value:  # NaN is not even what it is itself
             raise TypeError(f"{place}: {first!r} and {name!r} are the same argument: give one of them")
 
 
