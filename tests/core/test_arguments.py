@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,7 +95,12 @@ def test_basic_is_what_the_http_client_makes_of_the_address(address: str) -> Non
         "http://999.1.1.1/v1",
         "http://",
         "http://a..b/v1",
-        "https://example.com/v1?x=1",
+        "https://example.com/v1?key=very-secret",
+        "https://example.com/v1#very-secret",
+        "https://example.com/v1?key=a@very-secret",
+        "http://me:very/#secret@example.com/v1",
+        "https://me:very-secret@example.com/v1?key=very-secret",
+        "?key=very-secret",
     ],
 )
 def test_a_wrong_address_is_refused_at_once_without_its_password(address: str) -> None:
@@ -105,6 +111,21 @@ def test_a_wrong_address_is_refused_at_once_without_its_password(address: str) -
     for caught in (at_construction.value, at_call.value):
         assert type(caught) is ValueError and caught.__context__ is None
         assert "very" not in str(caught) and "secret" not in str(caught)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "remedy"),
+    [
+        ("https://gw.example/v1?key=a&b=c#d", "https://gw.example/v1?...", "has a ?, .* write %3F in a password"),
+        ("https://me:pw@gw.example/v1#a?b", "https://gw.example/v1#...", "has a #, .* write %23 in a password"),
+        ("https://me:p?w@gw.example/v1", "?...", "has a ?,"),
+    ],
+)
+def test_of_an_address_with_a_query_only_what_is_before_it_is_shown(address: str, shown: str, remedy: str) -> None:
+    said = f"^{re.escape(f'base_url={shown!r} ')}{remedy.replace('?', '[?]')}"
+    with pytest.raises(ValueError, match=said):
+        options(base_url=address)
+    assert without_user(address) == shown
 
 
 # ---------------------------------------------------------------------------------------------------------- headers

@@ -233,6 +233,12 @@ def test_credits_say_what_they_still_buy() -> None:
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, {}, 0),
         ({"retry-after": "soon"}, {"metadata": {"retry_after_seconds": 7}}, 7),
         ({}, {"availability": {"retry_after": 2}}, 2),
+        ({}, {"metadata": {"headers": {"X-RateLimit-Limit": "20", "Retry-After": "7"}}}, 7),
+        ({}, {"metadata": {"headers": {"Retry-After": 7}}}, 7),
+        ({}, {"metadata": {"headers": {"X-RateLimit-Reset": "30"}}}, 30),
+        ({"retry-after": "3"}, {"metadata": {"headers": {"Retry-After": "7"}}}, 3),
+        ({}, {"metadata": {"headers": {"Retry-After": None, "X-RateLimit-Reset": [1], "X": 10**5000}}}, None),
+        ({}, {"metadata": {"headers": ["Retry-After"]}}, None),
         ({}, {}, None),
     ],
 )
@@ -241,6 +247,12 @@ def test_the_time_to_wait_is_read_from_wherever_it_stands(
 ) -> None:
     made = from_wire(Trouble({"code": 429, "message": "x", **error}, status=429, headers=headers))
     assert made.retry_after == seconds
+
+
+@pytest.mark.parametrize("value", ["7", 7, None])
+def test_headers_in_the_body_say_whether_a_lack_of_credits_passes(value: Any) -> None:
+    error = {"code": 402, "message": "x", "metadata": {"headers": {"Retry-After": value}}}
+    assert from_wire(Trouble(error)).retryable is (value is not None)
 
 
 def test_errors_pickle_and_copy_with_all_they_carry() -> None:

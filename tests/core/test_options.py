@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from typing import Any
 
@@ -233,6 +234,10 @@ def test_the_scheme_of_an_address_may_be_in_capitals() -> None:
         ({"zzzzqqqq": 1}, TypeError, r"'zzzzqqqq': for a new wire field use extra_body"),
         ({"route": "fallback"}, TypeError, "'route': `models` are asked in order without it"),
         ({"temperature": "hot"}, ValueError, "temperature='hot' must be a whole number or a number$"),
+        ({"temperature": math.nan}, ValueError, "temperature=nan must be .* a finite number$"),
+        ({"top_p": math.inf}, ValueError, "top_p=inf must be .* a finite number$"),
+        ({"timeout": math.inf}, ValueError, "timeout=inf must be .* a finite number$"),
+        ({"logit_bias": {"1": -math.inf}}, ValueError, "logit_bias=.* a finite number$"),
         ({"max_tokens": 1.5}, ValueError, "max_tokens=1.5 must be a whole number$"),
         ({"max_retries": -1}, ValueError, "max_retries=-1 .*greater than or equal to 0"),
         ({"models": "a/b"}, ValueError, r"models='a/b' must be a list, such as \["),
@@ -249,6 +254,9 @@ def test_bad_arguments_are_refused_by_name(given: dict[str, Any], error: type[Ex
 def test_bad_values_at_call_time_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"temperature='hot' must be"):
         body(temperature="hot")
+    for number in (math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"temperature={number} must be .* a finite number"):
+            body(temperature=number)
     with pytest.raises(ValueError, match="this call: default_headers must be an object") as caught:
         body(default_headers=["secret"])
     assert "secret" not in str(caught.value)

@@ -78,6 +78,7 @@ def test_the_most_relevant_comes_first_and_no_more_than_asked() -> None:
     answer = results((0, 0.25), (2, 1), (1, -0.5))
     assert read_ranks(answer, 3) == [Rank(2, 1.0), Rank(0, 0.25), Rank(1, -0.5)]
     assert type(read_ranks(answer, 3)[0].relevance_score) is float
+    assert repr(read_ranks(results((1.0, 0.5), (0.0, 0.25)), 2)) == repr([Rank(1, 0.5), Rank(0, 0.25)])
     assert read_ranks(answer, 3, top_n=2) == [Rank(2, 1.0), Rank(0, 0.25)]
 
 
@@ -92,6 +93,9 @@ def test_the_most_relevant_comes_first_and_no_more_than_asked() -> None:
         (results((-1, 0.5)), "a result is for none of the 2 documents"),
         (results((10**5000, 0.5)), "a result is for none of the 2 documents"),
         (results((True, 0.5)), "a result is for none of the 2 documents"),
+        (results((0.5, 0.5)), "a result is for none of the 2 documents"),
+        (results((float("nan"), 0.5)), "a result is for none of the 2 documents"),
+        (results((float("inf"), 0.5)), "a result is for none of the 2 documents"),
         (results(("0", 0.5)), "a result is for none of the 2 documents"),
         (results((0, 0.5), (0, 0.4)), "a document stands twice"),
         (results((0, 0.5)), "ranks 1 of 2 documents, 2 were asked for"),

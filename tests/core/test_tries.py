@@ -173,6 +173,17 @@ def test_what_the_server_asks_for_is_waited(
     assert (seven, longest) == (7, LONGEST_WAIT) and 5 < date <= 20
 
 
+@ways
+def test_what_an_error_in_an_answer_or_a_stream_asks_for_is_waited(
+    client: Client, openrouter_gateway: LocalGateway, ask: Ask, at_once: list[float]
+) -> None:
+    limit = "Rate limit exceeded: free-models-per-min."
+    failed = {"error": {"code": 429, "message": limit, "metadata": {"headers": {"Retry-After": "7"}}}}
+    openrouter_gateway.reply(body=failed, events=[failed])
+    ask(client, request(openrouter_gateway, max_retries=1))
+    assert at_once == [7]
+
+
 def test_a_wait_is_really_waited(client: Client, openrouter_gateway: LocalGateway) -> None:
     for ask in (acomplete, stream):
         openrouter_gateway.fault("rate_limit", retry_after=0.2)

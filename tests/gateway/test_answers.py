@@ -439,8 +439,10 @@ def test_where_a_tool_must_be_called_an_agents_loop_comes_to_an_end(client: Clie
             {"name": "x", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}},
             "requires itself without end",
         ),
+        ({"name": "x", "schema": {"$ref": "#/$defs/nowhere"}}, "Invalid schema: nothing is at '#/$defs/nowhere'"),
+        ({"name": "x", "schema": {"properties": 5, "required": ["a"]}}, "Invalid schema: 5 is no value for properties"),
     ],
-    ids=["no object", "no name", "endless"],
+    ids=["no object", "no name", "endless", "nowhere", "no properties"],
 )
 def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, said: str) -> None:
     answer = client.chat(response_format={"type": "json_schema", "json_schema": named})
@@ -451,6 +453,13 @@ def test_a_schema_that_cannot_be_filled_is_refused(client: Client, named: Any, s
 def test_the_text_of_a_part_to_embed_is_text(client: Client) -> None:
     part = {"type": "text", "text": 5}
     assert client.post("/embeddings", {"model": "m", "input": [{"content": [part]}]}).status == 400
+
+
+def test_parameters_that_cannot_be_filled_are_refused(client: Client) -> None:
+    function = {"name": "f", "parameters": {"properties": 5, "required": ["a"]}}
+    answer = client.chat(tools=[{"type": "function", "function": function}], tool_choice="required")
+    assert answer.status == 400
+    assert answer.body["error"]["message"] == "Invalid schema: 5 is no value for properties"
 
 
 @pytest.mark.parametrize("schema", [{}, {"schema": None}], ids=["absent", "null"])

@@ -198,12 +198,15 @@ def test_json_mode_gives_an_object(client: Client, format_: dict[str, Any]) -> N
 @needs_the_model
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("wanted", ["an answer", "a call"])
-def test_a_schema_that_cannot_be_followed_is_refused(client: Client, wanted: str, stream: bool) -> None:
-    parameters = {"type": "object", "properties": {"a": {"type": "colour"}}}
+@pytest.mark.parametrize(("properties", "said"), [({"a": {"type": "colour"}}, "colour"), (5, "properties")])
+def test_a_schema_that_cannot_be_followed_is_refused(
+    client: Client, wanted: str, stream: bool, properties: Any, said: str
+) -> None:
+    parameters = {"type": "object", "properties": properties}
     paint = {"type": "function", "function": {"name": "paint", "parameters": parameters}}
     call = {"tools": [paint], "tool_choice": "required"}
     answer = client.chat(stream=stream, **(call if wanted == "a call" else {"response_format": schema(parameters)}))
-    assert answer.status == 400 and "colour" in answer.body["error"]["message"]
+    assert answer.status == 400 and said in answer.body["error"]["message"]
 
 
 @needs_the_model

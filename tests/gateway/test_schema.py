@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from openrouter_adapters.gateway.schema import Words, instance, quotations
+from openrouter_adapters.gateway.schema import InvalidSchema, Words, instance, quotations
 
 
 class Colour(Enum):
@@ -80,11 +80,41 @@ def test_words_of_the_text_are_used() -> None:
         ({"type": "array", "minItems": 0}, []),
         ({"type": "array", "prefixItems": [{"const": 1}], "items": {"const": 2}, "minItems": 3}, [1, 2, 2]),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "null"}}}, None),
+        ({"prefixItems": [{"const": 1}], "type": "array", "items": {"$ref": "#/prefixItems/0"}, "minItems": 2}, [1, 1]),
+        ({"allOf": [True, {"$ref": "#/d"}], "d": {"properties": {"b": {"const": 2}}, "required": ["b"]}}, {"b": 2}),
         ({}, "text"),
     ],
 )
 def test_odd_schemas(schema: dict[str, object], value: object) -> None:
     assert instance(schema, Words("")) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"$ref": "#/$defs/nowhere"}, "nothing is at '#/[$]defs/nowhere'"),
+        ({"$ref": "#/d/x", "d": 5}, "nothing is at '#/d/x'"),
+        ({"$ref": "#/d/x", "d": [1]}, "nothing is at '#/d/x'"),
+        ({"$ref": 5}, "5 is no value for [$]ref"),
+        ({"allOf": [{"$ref": "#/nowhere"}]}, "nothing is at '#/nowhere'"),
+        ({"allOf": [{"properties": 5}]}, "5 is no value for properties"),
+        ({"allOf": [{"$ref": "#/d"}], "d": {"properties": None}}, "None is no value for properties"),
+        ({"properties": 5, "required": ["a"]}, "5 is no value for properties"),
+        ({"properties": {"a": {"type": 5}}, "required": ["a"]}, "5 is no value for type"),
+        ({"type": "object", "required": 5}, "5 is no value for required"),
+        ({"anyOf": {"type": "null"}}, "no value for anyOf"),
+        ({"oneOf": 5}, "5 is no value for oneOf"),
+        ({"enum": "ab"}, "'ab' is no value for enum"),
+        ({"type": "array", "minItems": "2"}, "'2' is no value for minItems"),
+        ({"type": "array", "prefixItems": 5}, "5 is no value for prefixItems"),
+        ({"type": "string", "maxLength": "2"}, "'2' is no value for maxLength"),
+        ({"type": "string", "format": []}, "no value for format"),
+        ({"type": "number", "minimum": "2"}, "'2' is no value for minimum"),
+    ],
+)
+def test_broken_schemas(schema: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidSchema, match=said):
+        instance(schema, Words(""))
 
 
 @pytest.mark.parametrize(

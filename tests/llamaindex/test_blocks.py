@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from openrouter_adapters.core.arguments import check_sendable
+from openrouter_adapters.core.sendable import check_sendable
 from openrouter_adapters.gateway import LocalGateway
 from openrouter_adapters.llamaindex import OpenRouter
 from openrouter_adapters.llamaindex.messages import wire_messages

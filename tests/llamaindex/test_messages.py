@@ -182,6 +182,20 @@ def test_reasoning_goes_back_unchanged() -> None:
     assert wire(ThinkingBlock(content="hm"), TextBlock(text="so")) == {"role": "user", "content": "so"}
 
 
+def test_reasoning_given_by_hand_goes_back_where_no_block_has_any() -> None:
+    made = wire(TextBlock(text="so"), role="assistant", reasoning_details=DETAILS)
+    assert made == {"role": "assistant", "content": "so", "reasoning_details": DETAILS}
+    thought = ThinkingBlock(content="hm", additional_information={"reasoning_details": DETAILS})
+    assert wire(thought, role="assistant", reasoning_details=[])["reasoning_details"] == DETAILS
+    assert wire(ThinkingBlock(content="hm"), role="assistant", reasoning_details=DETAILS).keys() == {
+        "role",
+        "content",
+        "reasoning_details",
+    }
+    assert "reasoning_details" not in wire(TextBlock(text="so"), role="assistant", reasoning_details="hm")
+    assert "reasoning_details" not in wire(TextBlock(text="so"), reasoning_details=DETAILS)
+
+
 def call(arguments: str, call_id: str = "c1") -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": "add", "arguments": arguments}}
 

@@ -1,5 +1,6 @@
 """Tools on the way out, tool calls on the way back."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ToolCallBlock
+from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.program.utils import process_streaming_objects
 from llama_index.core.tools import FunctionTool
@@ -273,6 +275,57 @@ def test_partial_objects(llm: OpenRouter, gateway: LocalGateway) -> None:
 def test_predict_and_call(llm: OpenRouter, gateway: LocalGateway) -> None:
     gateway.reply(tool_calls=[("add", '{"a": 1, "b": 2}')])
     assert str(llm.predict_and_call([ADD], user_msg="add 1 and 2")) == "3"
+
+
+async def called(llm: OpenRouter, way: str, tools: list[FunctionTool], **options: Any) -> AgentChatResponse:
+    if way == "predict_and_call":
+        return await asyncio.to_thread(llm.predict_and_call, tools, user_msg="hi", **options)
+    return await llm.apredict_and_call(tools, user_msg="hi", **options)
+
+
+AND_CALL = ["predict_and_call", "apredict_and_call"]
+
+
+@pytest.mark.parametrize("way", AND_CALL)
+@pytest.mark.parametrize("name", ["nope", "ADD", "add ", ""])
+@pytest.mark.parametrize("arguments", [{}, {"a": 1}, {"input": 1}, {"a": 1, "b": 2}])
+async def test_a_tool_that_there_is_not_answers_that(
+    llm: OpenRouter, gateway: LocalGateway, way: str, name: str, arguments: dict[str, Any]
+) -> None:
+    gateway.reply(tool_calls=[("add", {"a": 1, "b": 2}), (name, arguments), (name, arguments)])
+    tools = [ADD]
+    with llm:
+        made = await called(llm, way, tools, allow_parallel_tool_calls=True, verbose=True)
+    assert [(out.tool_name, out.raw_input) for out in made.sources[1:]] == [(name, arguments)] * 2
+    assert [out.is_error for out in made.sources] == [False, True, True]
+    said = f"Encountered error: Tool {name!r} not found. Please select a tool that is available."
+    assert str(made) == "\n\n".join(["3", said, said])
+    assert tools == [ADD]
+    await llm.aclose()
+
+
+@pytest.mark.parametrize("way", AND_CALL)
+async def test_a_tool_that_there_is_not_is_a_tools_error(llm: OpenRouter, gateway: LocalGateway, way: str) -> None:
+    gateway.reply(tool_calls=[("nope", {"a": 1})])
+    with llm, pytest.raises(ValueError, match="Tool 'nope' not found"):
+        await called(llm, way, [ADD], error_on_tool_error=True)
+    await llm.aclose()
+
+
+@pytest.mark.parametrize("call", [{}, {"id": "A", "type": "custom", "custom": {"name": "add", "input": "hello"}}])
+def test_a_call_that_names_no_tool(llm: OpenRouter, gateway: LocalGateway, call: dict[str, Any]) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    gateway.reply(body={"id": "g", "choices": [{"message": message, "finish_reason": "tool_calls"}]})
+    (out,) = llm.predict_and_call([ADD], user_msg="hi").sources
+    assert out.is_error and "not found" in out.content
+
+
+def test_the_callers_own_tools_stay_as_they_are(llm: OpenRouter, gateway: LocalGateway) -> None:
+    gateway.reply(tool_calls=[("nope", {"a": 1})])
+    tools = [ADD]
+    response = llm.chat_with_tools(tools, user_msg="hi")
+    assert [call.tool_name for call in llm.get_tool_calls_from_response(response)] == ["nope"]
+    assert tools == [ADD]
 
 
 # ----------------------------------------------------------------------------------- however a provider numbers calls

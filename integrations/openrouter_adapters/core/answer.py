@@ -20,6 +20,12 @@ class Unreadable(ValueError):
     """What a reader says of a body that is no answer to what was asked."""
 
 
+def place_of(value: Any) -> int | None:
+    """Which of the things that were sent an ``index`` means; JSON does not tell 1 from 1.0, and some write that."""
+    exact = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return int(value) if exact else None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[C]):
     """The answer to one request, or to several that belong together.

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import math
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import date
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -58,6 +56,7 @@ _MUST = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "finite_number": "must be a finite number",
     "bool_type": "must be True or False",
     "list_type": "must be a list",
     "dict_type": "must be an object",
@@ -72,6 +71,7 @@ _EXAMPLES = {
 SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
 """Options that are secret, or hold something that is."""
 _UNSHOWN = (*SECRET, "base_url", "additional_kwargs")  # the last two may hold a password or a key
+_QUERY = re.compile(r"[?#]")
 _LONGEST_TIMEOUT = 3600.0  # seconds
 
 
@@ -110,7 +110,7 @@ def _refuse_twice(place: str, aliases: Mapping[str, str], given: Mapping[str, An
         if value is None:
             continue
         first, said = seen.setdefault(aliases.get(name, name), (name, value))
-        if said != value:
+        if said is not value and said != value:  # NaN is not even what it is itself
             raise TypeError(f"{place}: {first!r} and {name!r} are the same argument: give one of them")
 
 
@@ -236,7 +236,8 @@ def checked_address(base_url: str) -> str:
     """Where to send requests, without a slash at the end.
 
     Raises:
-        ValueError: it is no web address: the key and the prompt must not go anywhere else. No password is shown.
+        ValueError: it is no web address: the key and the prompt must not go anywhere else.
+            No password and no query is shown.
     """
     address = base_url.strip().rstrip("/")
     if fault := _fault_of(address):
@@ -248,8 +249,9 @@ def checked_address(base_url: str) -> str:
 def _fault_of(address: str) -> str | None:
     if not address.lower().startswith(("https://", "http://")):
         return "must begin with https:// or http://"
-    if "?" in address or "#" in address:
-        return "has a ? or a #, but paths are put after it: leave it out, or write it as %3F or %23 in a password"
+    if mark := _QUERY.search(address):
+        own, code = mark[0], quote(mark[0])
+        return f"has a {own}, but paths are put after it: leave out what begins there, or write {code} in a password"
     with suppress(ValueError):
         scheme, _, rest = _around_user(address)
         parts = urlsplit(scheme + rest)
@@ -293,7 +295,10 @@ def same_kind(error: Exception, said: str) -> Exception:
 
 
 def without_user(address: str) -> str:
-    """An address without the user and password that may stand before the host: they are secrets, and not shown."""
+    """An address without what may be secret, to show it: user and password before the host, a query after the path."""
+    head, *tail = _QUERY.split(address, maxsplit=1)
+    if tail:  # it may also have begun in a password
+        return f"{'' if '@' in tail[0] else without_user(head)}{address[len(head)]}..."
     scheme, _, rest = _around_user(address)
     if "@" in rest and _fault_of(address):  # nobody knows where its password ends
         return f"...@{address.rpartition('@')[2]}"
@@ -330,50 +335,6 @@ def check_positive(name: str, value: Any) -> None:
     """
     if type(value) is not int or value < 1:
         raise ValueError(f"{name}={value!r} must be a whole number greater than 0")
-
-
-def check_text(name: str, text: str) -> None:
-    """Refuse text that no JSON can carry: what is read out of a PDF may have half a character in it.
-
-    Raises:
-        ValueError: it has one.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        mended = ".encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
-        said = f"{name} has half a character at {error.start} ({text[error.start]!r}): mend it with text{mended}"
-        raise ValueError(said) from None
-
-
-def check_sendable(name: str, value: Any, within: tuple[int, ...] = ()) -> None:
-    """Refuse what no JSON can carry; for a request that could not be written, to say which part of it is to blame.
-
-    Args:
-        name: where the value stands, as in ``messages[0].content``.
-        value: any part of a request's body.
-        within: what it stands in, by `id`.
-
-    Raises:
-        ValueError: half a character, a number that is none (NaN, infinity), or something that contains itself.
-        TypeError: an object that JSON has no form for.
-    """
-    if id(value) in within:
-        raise ValueError(f"{name} contains itself")
-    within = (*within, id(value)) if isinstance(value, dict | list) else within
-    if isinstance(value, str):
-        check_text(name, value)
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            check_text(f"a key of {name or 'the body'}", str(key))
-            check_sendable(f"{name}.{key}" if name else str(key), part, within)
-    elif isinstance(value, list | tuple):
-        for index, part in enumerate(value):
-            check_sendable(f"{name}[{index}]", part, within)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}={value!r}: JSON has no such number")
-    elif value is not None and not isinstance(value, int | float | date | BaseModel):  # the SDK writes the last two
-        raise TypeError(f"{name} is a {type(value).__name__}, which JSON has no form for: give its plain value")
 
 
 def check_effort(options: Mapping[str, Any]) -> None:

@@ -25,9 +25,9 @@ from typing import Any
 import openai
 from pydantic import BaseModel
 
-from openrouter_adapters.core.arguments import check_sendable
 from openrouter_adapters.core.leaving import sweep
 from openrouter_adapters.core.request import Request
+from openrouter_adapters.core.sendable import check_sendable
 
 _HEADERS = {"Accept": "application/json", "User-Agent": "openrouter-adapters"}
 _HEADERS_OF_A_BODY = {**_HEADERS, "Content-Type": "application/json"}

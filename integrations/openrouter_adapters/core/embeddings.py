@@ -17,11 +17,12 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, StrictInt, StrictStr
 
-from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
-from openrouter_adapters.core.arguments import check_positive, check_text
+from openrouter_adapters.core.answer import Answer, Fetches, Unreadable, place_of
+from openrouter_adapters.core.arguments import check_positive
 from openrouter_adapters.core.batches import at_once, spent, tell_rest
 from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import EMBEDDINGS, Request, checked_call, layered
+from openrouter_adapters.core.sendable import check_text
 from openrouter_adapters.core.wire import dict_of
 
 Kind = Literal["query", "document"]
@@ -209,15 +210,10 @@ def _places(items: Sequence[Mapping[str, Any]]) -> list[int]:
     places = [item.get("index") for item in items]
     if all(place is None for place in places):
         return list(range(len(items)))
-    exact = [place for place in map(_whole, places) if place is not None]
+    exact = [place for place in map(place_of, places) if place is not None]
     if sorted(exact) != list(range(len(items))):
         raise Unreadable("the indexes of the vectors do not match the inputs")
     return exact
-
-
-def _whole(value: Any) -> int | None:
-    exact = type(value) is int or (isinstance(value, float) and value.is_integer())
-    return int(value) if exact else None
 
 
 def read_vector(value: Any, place: int = 0) -> Vector:

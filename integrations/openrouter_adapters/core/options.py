@@ -14,9 +14,10 @@ The wire's own reference: https://openrouter.ai/docs/api-reference/chat-completi
 import threading
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypedDict
 
 from pydantic import (
+    AllowInfNan,
     BaseModel,
     ConfigDict,
     Field,
@@ -50,7 +51,7 @@ DEFAULT_MAX_RETRIES = 2
 OF_ENVIRONMENT = ("base_url", "app_url", "app_title", "session_id")
 """Options that the environment can say, beside the key."""
 
-Number = StrictInt | StrictFloat
+Number = StrictInt | Annotated[StrictFloat, AllowInfNan(False)]  # JSON has no infinity
 
 
 class MaxPrice(TypedDict, total=False):

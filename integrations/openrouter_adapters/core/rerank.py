@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import Field, StrictInt
 
-from openrouter_adapters.core.answer import Answer, Fetches, Unreadable
-from openrouter_adapters.core.arguments import check_text
+from openrouter_adapters.core.answer import Answer, Fetches, Unreadable, place_of
 from openrouter_adapters.core.options import EndpointOptions
 from openrouter_adapters.core.request import RERANK, Request, checked_call, layered
+from openrouter_adapters.core.sendable import check_text
 from openrouter_adapters.core.wire import dict_of
 
 D = TypeVar("D")
@@ -135,8 +135,8 @@ def read_ranks(body: Mapping[str, Any], count: int, top_n: int | None = None) ->
 
 
 def _rank(item: Any, count: int) -> Rank:
-    index, score = dict_of(item).get("index"), _score(dict_of(item).get("relevance_score"))
-    if type(index) is not int or not 0 <= index < count:
+    index, score = place_of(dict_of(item).get("index")), _score(dict_of(item).get("relevance_score"))
+    if index is None or not 0 <= index < count:
         raise Unreadable(f"a result is for none of the {count} documents")
     if score is None:
         raise Unreadable(f"the score of document {index} is no number")

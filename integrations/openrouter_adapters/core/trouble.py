@@ -103,6 +103,7 @@ class Trouble:
         availability, partial = dict_of(error.get("availability")) or None, self.partial
         code, kind = _code(error.get("code")), _error_type(error, metadata)
         status = self._status(code, kind, text_of((availability or {}).get("code")))
+        headers = {**_headers_inside(metadata), **self.headers}
         return {
             "status_code": status,
             "code": code,
@@ -110,8 +111,8 @@ class Trouble:
             "provider": text_of(metadata.get("provider_name")) or partial.provider,
             "model": partial.model or next(iter(self.request.asked if self.request else ()), None),
             "generation_id": partial.id or self.headers.get("x-generation-id"),
-            "retryable": _retryable(status, metadata, availability, self.headers),
-            "retry_after": _retry_after(self.headers, metadata, availability, status),
+            "retryable": _retryable(status, metadata, availability, headers),
+            "retry_after": _retry_after(headers, metadata, availability, status),
             "upstream": _as_text(metadata.get("raw")),
             "availability": availability,
             "affordable_tokens": int_of(next(iter(_AFFORD.findall(self.message)), None)),
@@ -199,8 +200,14 @@ def _as_text(raw: Any) -> str | None:
     return text_of(raw) if isinstance(raw, str) or raw is None else json.dumps(raw, ensure_ascii=False)
 
 
+def _headers_inside(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers that an error in an answer of 200, or in a stream, has nowhere but in its body."""
+    inside = dict_of(metadata.get("headers"))
+    return {str(name).lower(): value for name, value in inside.items() if isinstance(value, int | float | str)}
+
+
 def _retryable(
-    status: int | None, metadata: Mapping[str, Any], availability: Mapping[str, Any] | None, headers: Mapping[str, str]
+    status: int | None, metadata: Mapping[str, Any], availability: Mapping[str, Any] | None, headers: Mapping[str, Any]
 ) -> bool | None:
     if status in _NEVER_RETRIED:
         return False
@@ -212,7 +219,7 @@ def _retryable(
 
 
 def _retry_after(
-    headers: Mapping[str, str], metadata: Mapping[str, Any], availability: Mapping[str, Any] | None, status: int | None
+    headers: Mapping[str, Any], metadata: Mapping[str, Any], availability: Mapping[str, Any] | None, status: int | None
 ) -> float | None:
     """Seconds to wait, from wherever the server says it."""
     milliseconds = _seconds(headers.get("retry-after-ms"))

@@ -14,6 +14,7 @@ from .live import steps_of
 from .problems import Problem
 from .reply import Body, Live, Reply
 from .routing import Route, route
+from .schema import InvalidSchema
 from .state import Exchange, Queue, State
 from .wire import BLANK_LINES, COMMENT, DONE, Pause, Step, Wire, event_stream, json_wire, problem_wire
 
@@ -35,6 +36,8 @@ def answer(state: State, exchange: Exchange, handler: Handler, *, needs_key: boo
         return problem_wire(problem)
     try:
         return _answered(state, exchange, handler)
+    except InvalidSchema as error:
+        return problem_wire(problems.invalid(f"Invalid schema: {error}"))
     except RecursionError:
         return problem_wire(problems.invalid("Invalid schema: it requires itself without end"))
     except Exception as error:

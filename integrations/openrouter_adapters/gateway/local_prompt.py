@@ -91,5 +91,6 @@ def _arguments(tool: Body) -> Body:
 
 def _with_keys(said: list[Body], schema: Body) -> list[Body]:
     """The conversation with the names of what is asked for: a small model is told what to make of them."""
-    keys = ", ".join(schema.get("properties") or ())
+    properties = schema.get("properties")
+    keys = ", ".join(properties if isinstance(properties, dict) else ())
     return [_system(f"Answer with a JSON object that has: {keys}."), *said] if keys else said

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Words", "instance", "quotations"]
+__all__ = ["InvalidSchema", "Words", "instance", "quotations"]
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -23,8 +23,20 @@ _FORMATS = {
     "uri": "https://example.com",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "properties": Mapping,
+    **dict.fromkeys(("required", "enum", "anyOf", "oneOf", "allOf", "prefixItems"), list),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), int),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), (int, float)),
+    **dict.fromkeys(("$ref", "format"), str),
+    "type": (str, list),
+}
 _DEEP = 8
 """From here on a recursive schema gets its shortest way out."""
+
+
+class InvalidSchema(ValueError):
+    """A schema that is none."""
 
 
 class Words:
@@ -55,7 +67,11 @@ def quotations(text: str) -> list[str]:
 
 
 def instance(schema: Schema, words: Words) -> Any:
-    """The smallest value that a schema accepts; ``pattern``, ``multipleOf`` and ``uniqueItems`` are not heeded."""
+    """The smallest value that a schema accepts; ``pattern``, ``multipleOf`` and ``uniqueItems`` are not heeded.
+
+    Raises:
+        InvalidSchema: a keyword has a value that it cannot have, or a reference leads nowhere.
+    """
     return _Place(schema, words).fill(schema)
 
 
@@ -73,6 +89,7 @@ class _Place:
     def fill(self, schema: Any) -> Any:
         if not isinstance(schema, Mapping):
             return self.words.string()
+        _check(schema)
         if "const" in schema or "default" in schema:
             return schema.get("const", schema.get("default"))
         if schema.get("enum"):
@@ -123,15 +140,28 @@ class _Place:
     def resolve(self, ref: str) -> Schema:
         found: Any = self.root
         for key in ref.removeprefix("#").strip("/").split("/") if ref != "#" else ():
-            found = found[key.replace("~1", "/").replace("~0", "~")]
+            try:
+                found = found[int(key) if isinstance(found, list) else key.replace("~1", "/").replace("~0", "~")]
+            except (LookupError, TypeError, ValueError) as error:
+                raise InvalidSchema(f"nothing is at {ref!r}") from error
         return found if isinstance(found, Mapping) else {}
 
-    def merged(self, schemas: list[Schema]) -> Schema:
+    def merged(self, schemas: list[Any]) -> Schema:
         merged: dict[str, Any] = {}
         for schema in schemas:
+            if not isinstance(schema, Mapping):
+                continue
+            _check(schema)
             part = self.resolve(schema["$ref"]) if "$ref" in schema else schema
+            _check(part)
             merged |= {**part, "properties": {**merged.get("properties", {}), **part.get("properties", {})}}
         return merged
+
+
+def _check(schema: Schema) -> None:
+    for keyword, kind in _KINDS.items():
+        if keyword in schema and not isinstance(schema[keyword], kind):
+            raise InvalidSchema(f"{schema[keyword]!r:.80} is no value for {keyword}")
 
 
 def _within(schema: Schema, number: float) -> float:

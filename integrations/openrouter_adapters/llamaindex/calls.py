@@ -10,6 +10,8 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 from typing_extensions import override
 
+from openrouter_adapters.core.tools import listed
+from openrouter_adapters.llamaindex.offered import Offered
 from openrouter_adapters.llamaindex.secrets import hidden
 
 _COLOURS = ("", "stream_", "a", "astream_")
@@ -71,6 +73,10 @@ def _hide_options(*args: Any, **options: Any) -> Arguments:
     return args, hidden(options)
 
 
+def _offer(self: Any, tools: Any, *args: Any, **options: Any) -> Arguments:
+    return (self, Offered(listed(tools)), *args), hidden(options)
+
+
 def _hide_llm_kwargs(self: Any, output_cls: Any, prompt: Any, llm_kwargs: Any = None, **variables: Any) -> Arguments:
     return (self, output_cls, prompt, hidden(llm_kwargs or {})), variables
 
@@ -89,7 +95,8 @@ def _check_prompt(_: Any, prompt: Any = "", *__: Any, **___: Any) -> None:
 
 
 _HIDING: dict[str, Callable[..., Arguments]] = {
-    **dict.fromkeys((*_CHATS, *_COMPLETIONS, *_WITH_TOOLS, *_AND_CALL), _hide_options),
+    **dict.fromkeys((*_CHATS, *_COMPLETIONS, *_WITH_TOOLS), _hide_options),
+    **dict.fromkeys(_AND_CALL, _offer),
     **dict.fromkeys(_PREDICTIONS, _hide_llm_kwargs),
 }
 _CHECKS: dict[str, Callable[..., None]] = {

@@ -21,8 +21,9 @@ from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, Metadata
 from pydantic import BaseModel
 
 from openrouter_adapters.core import embeddings as core
-from openrouter_adapters.core.arguments import check_text, same_kind
+from openrouter_adapters.core.arguments import same_kind
 from openrouter_adapters.core.rerank import Text
+from openrouter_adapters.core.sendable import check_text
 from openrouter_adapters.llamaindex import media
 
 Embeddable = str | ContentBlock | BaseNode | Mapping[str, Any] | Sequence[Any]

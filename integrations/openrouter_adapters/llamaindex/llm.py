@@ -34,6 +34,7 @@ from openrouter_adapters.llamaindex.callbacks import (
 )
 from openrouter_adapters.llamaindex.ending import Ending
 from openrouter_adapters.llamaindex.messages import wire_messages
+from openrouter_adapters.llamaindex.offered import Offered
 from openrouter_adapters.llamaindex.progress import Progress
 from openrouter_adapters.llamaindex.shorthand import spelled_out
 from openrouter_adapters.llamaindex.structured import StructuredPrediction
@@ -260,6 +261,15 @@ class OpenRouter(StructuredPrediction):
         if options and not allow_parallel_tool_calls:
             options["allow_parallel_tool_calls"] = False
         return {"messages": messages, **options, **kwargs}
+
+    @override
+    def _validate_chat_with_tools_response(
+        self, response: ChatResponse, tools: Sequence[BaseTool], *args: Any, **kwargs: Any
+    ) -> ChatResponse:
+        """The response as it is; `predict_and_call` is told of the tools in it that there are not."""
+        if isinstance(tools, Offered):
+            tools.answer_for_missing(tool_selections(response))
+        return super()._validate_chat_with_tools_response(response, tools, *args, **kwargs)
 
     @override
     def get_tool_calls_from_response(

@@ -284,8 +284,11 @@ def _reasoning(message: ChatMessage) -> dict[str, Any]:
 
 
 def _details(message: ChatMessage) -> list[Any] | None:
+    """The reasoning's details, as our answers put them; else those given by hand, as annotations may be."""
     blocks = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
     lists = [block.additional_information.get("reasoning_details") for block in blocks]
+    if not any(isinstance(items, list) for items in lists):
+        lists = [message.additional_kwargs.get("reasoning_details")]
     known_lists = [items for items in lists if isinstance(items, list)]
     return [item for items in known_lists for item in items] if known_lists else None
 
