@@ -168,6 +168,8 @@ def content_images(content: Any) -> list[dict[str, Any]]:
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
+    if isinstance(content, str):  # the most frequent, and the longest
+        return []
     return [content] if isinstance(content, dict) else dicts_of(content)
 
 
