@@ -14,6 +14,8 @@ from openrouter_adapters import IncompleteStreamError, InsufficientCreditsError
 from openrouter_adapters.langchain import ChatOpenRouter
 from openrouter_adapters.llamaindex import OpenRouter
 
+# LlamaIndex's workflow engine looks at an agent's deprecated attributes, too.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:inspect")
 MODELS = {"model": "openai/gpt-5-mini", "models": ["anthropic/claude-haiku-4.5"]}
 ran = []
 

@@ -27,9 +27,9 @@ STRICT = [
     *("-W", "error"),
     # LlamaIndex asks for an event loop in a way that Python 3.12 and newer warn of.
     *("-W", "ignore:There is no current event loop:DeprecationWarning"),
-    # Its workflow engine inspects an agent, pydantic's deprecated attributes too.
-    *("-W", "ignore::DeprecationWarning:inspect"),
 ]
+# Its workflow engine inspects an agent, pydantic's deprecated attributes too.
+OF_AGENTS = ["-W", "ignore::DeprecationWarning:inspect"]
 
 
 class Quickstart(NamedTuple):
@@ -55,7 +55,7 @@ def quickstart(request: pytest.FixtureRequest) -> Quickstart:
 
 def run(script: str, *, code: int = 0, says: str = "", **more: str) -> list[str]:
     """What a script writes, piece by piece, as it comes through the pipe; ``says`` goes to stderr."""
-    command = [sys.executable, *STRICT, str(EXAMPLES / script)]
+    command = [sys.executable, *STRICT, *OF_AGENTS, str(EXAMPLES / script)]
     environment = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONIOENCODING": "utf-8", **more}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT
