@@ -332,6 +332,14 @@ def test_a_whole_message_at_the_end_adds_only_what_was_not_said() -> None:
     assert fold(end)[1].text == "hello"
 
 
+def test_an_empty_delta_does_not_look_through_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some send many of them; each would cost as much as the answer is long."""
+    builder = ReplyBuilder()
+    builder.feed(chunk({"content": "long"}))
+    monkeypatch.setattr(ReplyBuilder, "_message", lambda _: pytest.fail("it was put together"))
+    assert builder.feed({**HEAD, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) is None
+
+
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
 

@@ -181,7 +181,9 @@ class ReplyBuilder:
 
     def _unsaid(self, message: Any) -> dict[str, Any]:
         """Of a whole message in the place of a delta, what no delta has said."""
-        said = self._message() if self.started else {}
+        if not (message and self.started):  # an empty delta alone is frequent, and what was said may be long
+            return dict_of(message)
+        said = self._message()
         return {key: value for key, value in dict_of(message).items() if not said.get(key)}
 
     def _feed_delta(self, delta: Any, added: dict[str, Any]) -> Delta | None:
